@@ -1,0 +1,1 @@
+//! Difftar and sigtar archives: members, pieces, collate, diffdir, patchdir.

@@ -1,0 +1,1 @@
+//! Backup, restore, verify, list and status over an archive.

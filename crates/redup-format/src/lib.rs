@@ -1,0 +1,1 @@
+//! Names, times, manifests, backup sets and chains of duplicity's archive format.

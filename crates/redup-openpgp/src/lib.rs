@@ -1,0 +1,1 @@
+//! OpenPGP messages, keys and passphrases for encrypted volumes.

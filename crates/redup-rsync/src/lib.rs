@@ -1,0 +1,1 @@
+//! The rsync engine: signature, delta and patch in librsync's formats.

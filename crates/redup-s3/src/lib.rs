@@ -1,0 +1,1 @@
+//! Storage on Amazon S3 and servers that speak its protocol.

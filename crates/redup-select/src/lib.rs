@@ -1,0 +1,1 @@
+//! The ordered walk of a source tree and its include and exclude rules.

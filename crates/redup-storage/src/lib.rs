@@ -1,0 +1,1 @@
+//! The storage trait, its URLs, local and in-memory stores, and wrappers.

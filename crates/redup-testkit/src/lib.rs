@@ -1,0 +1,1 @@
+//! Trees, the duplicity oracle, servers and damage for redup's tests.

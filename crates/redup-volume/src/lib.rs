@@ -1,0 +1,1 @@
+//! The encrypted volume writer and reader.

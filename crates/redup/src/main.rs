@@ -1,0 +1,3 @@
+//! redup: backup and restore in duplicity's archive format.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Chores of the redup workspace.
+
+fn main() {}
