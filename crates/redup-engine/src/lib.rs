@@ -1,1 +1,20 @@
-//! Backup, restore, verify, list and status over an archive.
+//! Backup, restore, verify, list and status over an archive in duplicity's format.
+//!
+//! One verb is one function: [`backup`], [`restore`], [`verify`], [`list`], [`status`]. Each takes a
+//! [`Target`] (the store, the archive dir, the keys), its own options and a [`Monitor`] that hears
+//! what happens; state that lives through the work stays private below it.
+//!
+//! The engine never asks which kind of store it talks to, prints nothing and reads no environment.
+#![forbid(unsafe_code)]
+
+mod error;
+mod monitor;
+mod options;
+mod report;
+
+pub use error::{Error, Result};
+pub use monitor::{Event, Monitor, Silent};
+pub use options::{
+    BackupKind, BackupOptions, KeyProvider, ListOptions, RestoreOptions, Target, VerifyOptions,
+};
+pub use report::{BackupReport, Difference, RestoreReport, Statistics, StatusReport, VerifyReport};

@@ -1,0 +1,191 @@
+//! The engine's errors: each names the object, and keeps its cause as the source.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use redup_format::filename::Span;
+use redup_format::time::Timestamp;
+
+/// Result of an engine function.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a run ended, or why one path of it failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Another program works with this archive dir.
+    #[error("archive dir {} is in use by another run", .0.display())]
+    Locked(PathBuf),
+    /// A local file or folder.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried: "open", "write".
+        action: &'static str,
+        /// The path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The store.
+    #[error("cannot {action} {name} at {location}")]
+    Storage {
+        /// What was tried: "get", "put", "list", "delete".
+        action: &'static str,
+        /// The object, or the target folder.
+        name: String,
+        /// The store.
+        location: String,
+        /// What the store said.
+        source: redup_storage::Error,
+    },
+    /// OpenPGP: a key, a passphrase, or a damaged message.
+    #[error("OpenPGP failed on {object}")]
+    OpenPgp {
+        /// The object, or what was prepared.
+        object: String,
+        /// What failed.
+        source: redup_openpgp::Error,
+    },
+    /// The passphrase could not be had: nothing in the environment and no terminal to ask at.
+    #[error("no passphrase: PASSPHRASE is not set and standard input ended")]
+    NoPassphrase,
+    /// A key could not be used; reported by the caller's [`crate::KeyProvider`].
+    #[error("{message}")]
+    Keys {
+        /// What is wrong, complete.
+        message: String,
+    },
+    /// The store holds no backup.
+    #[error("no backup chains found at {0}")]
+    NoChains(String),
+    /// The store holds no signatures that a listing needs.
+    #[error("no signature chains found at {0}")]
+    NoSignatureChains(String),
+    /// An increment was asked for and there is nothing to build on.
+    #[error("no signatures to build an increment on at {0}")]
+    NothingToBuildOn(String),
+    /// The newest set was made on another host.
+    #[error("the newest backup was made on host {previous:?}, this is {current:?}")]
+    HostMismatch {
+        /// This host.
+        current: String,
+        /// The one in the manifest.
+        previous: String,
+    },
+    /// The newest set was made of another folder.
+    #[error("the newest backup was made of {previous:?}, the source is now {current:?}")]
+    SourceMismatch {
+        /// The source now.
+        current: String,
+        /// The one in the manifest.
+        previous: String,
+    },
+    /// Local and remote manifest of the newest set differ.
+    #[error("local and remote manifest of the set {0} differ")]
+    ManifestMismatch(Timestamp),
+    /// A manifest is missing.
+    #[error("set {} has no manifest", span_text(.0))]
+    NoManifest(Span),
+    /// A manifest cannot be understood.
+    #[error("manifest {name} is damaged")]
+    BadManifest {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        source: redup_format::manifest::ManifestError,
+    },
+    /// A volume is listed in its manifest and not at the store.
+    #[error("volume {number} of the set {} is missing at {location}", span_text(span))]
+    MissingVolume {
+        /// The set.
+        span: Span,
+        /// The volume.
+        number: u32,
+        /// The store.
+        location: String,
+    },
+    /// A volume is not what its manifest recorded.
+    #[error("volume {name} is damaged: SHA-1 is {found}, the manifest says {expected}")]
+    HashMismatch {
+        /// Its name.
+        name: String,
+        /// The manifest's hash.
+        expected: String,
+        /// The volume's hash.
+        found: String,
+    },
+    /// A volume is not signed by the key asked for.
+    #[error("volume {name} is not signed by {expected}")]
+    WrongSigner {
+        /// Its name.
+        name: String,
+        /// The key asked for.
+        expected: String,
+    },
+    /// The interrupted set was written with other encryption settings.
+    #[error("the interrupted set holds {found}, this run would write {expected}")]
+    EncryptionChanged {
+        /// Name of its first volume.
+        found: String,
+        /// The name this run would use.
+        expected: String,
+    },
+    /// An archive cannot be understood.
+    #[error("archive of the set {} is damaged", span_text(span))]
+    Archive {
+        /// The set.
+        span: Span,
+        /// What is wrong.
+        source: redup_difftar::Error,
+    },
+    /// A signature archive cannot be understood.
+    #[error("signature archive {name} is damaged")]
+    Signatures {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        source: redup_difftar::Error,
+    },
+    /// A delta or signature cannot be understood.
+    #[error("stored difference of {path} is damaged")]
+    Delta {
+        /// The path.
+        path: String,
+        /// What is wrong.
+        source: redup_rsync::Error,
+    },
+    /// A path's increments have no full version to build on.
+    #[error("{0} cannot be rebuilt: the version its differences build on is not in the archive")]
+    Unrecoverable(String),
+    /// The source does not exist.
+    #[error("source {} does not exist", .0.display())]
+    SourceMissing(PathBuf),
+    /// The source or one of its parts could not be walked.
+    #[error("cannot walk the source")]
+    Walk(#[source] redup_select::WalkError),
+    /// The restore target holds something.
+    #[error("restore target {} is not empty", .0.display())]
+    TargetNotEmpty(PathBuf),
+    /// The folder to verify against does not exist.
+    #[error("folder to verify {} does not exist", .0.display())]
+    VerifyMissing(PathBuf),
+    /// The path asked for is not in the backup.
+    #[error("{0} is not in the backup")]
+    PathNotFound(String),
+    /// The backup of that time holds nothing.
+    #[error("nothing to restore")]
+    NothingRestored,
+    /// A part of the pipeline stopped without saying why.
+    #[error("{0} stopped unexpectedly")]
+    Internal(&'static str),
+}
+
+impl Error {
+    pub(crate) fn io(action: &'static str, path: impl AsRef<Path>, source: io::Error) -> Self {
+        Self::Io { action, path: path.as_ref().to_owned(), source }
+    }
+}
+
+fn span_text(span: &Span) -> String {
+    span.end().to_string()
+}

@@ -1,0 +1,135 @@
+//! What a run tells while it works.
+
+use std::path::Path;
+
+use redup_format::collections::Collection;
+use redup_format::entry::FileType;
+use redup_format::filename::Span;
+use redup_format::index::PathIndex;
+use redup_format::time::Timestamp;
+
+/// Hears the events of a run, from any of its threads and in no fixed order across threads.
+pub trait Monitor: Send + Sync {
+    /// Something happened. Must return quickly: the pipeline waits.
+    fn event(&self, event: Event<'_>);
+}
+
+/// A monitor that hears nothing; errors still come back as results and in reports.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Monitor for Silent {
+    fn event(&self, _: Event<'_>) {}
+}
+
+/// One thing that happened. Paths are relative to the backup root.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The collection was read; orphaned and incomplete sets are in it.
+    Status(&'a Collection),
+    /// The newest full backup's time.
+    LastFull(Option<Timestamp>),
+    /// The archive dir already agrees with the store.
+    InSync,
+    /// The archive dir is being brought in line with the store.
+    SyncStarted,
+    /// A metadata file is copied to the archive dir.
+    SyncFetch {
+        /// Its remote name.
+        name: &'a str,
+    },
+    /// A local metadata file without counterpart at the store is deleted.
+    SyncDelete {
+        /// Its local name.
+        name: &'a str,
+    },
+    /// No chain to build on: a full is made instead.
+    SwitchedToFull,
+    /// The newest full is older than asked: a full is made.
+    FullIsTooOld,
+    /// An interrupted set is resumed.
+    Resuming {
+        /// The set.
+        span: Span,
+        /// The last volume that is kept.
+        volume: u32,
+        /// The path after which work goes on.
+        after: &'a PathIndex,
+        /// The piece of that path that was stored last, if it is not complete.
+        block: Option<u32>,
+    },
+    /// An interrupted set cannot be resumed; it is made anew.
+    RestartFromScratch {
+        /// The set.
+        span: Span,
+        /// Why.
+        reason: &'a str,
+    },
+    /// A path that the previous set does not have was stored.
+    Added(&'a PathIndex),
+    /// A path with changed content or attributes was stored.
+    Changed(&'a PathIndex),
+    /// A path is gone.
+    Deleted(&'a PathIndex),
+    /// A socket was left out: it has nothing to store.
+    SocketSkipped(&'a Path),
+    /// A source path could not be read and is not in this backup. Counted in the report.
+    Unreadable {
+        /// The path.
+        path: &'a Path,
+        /// What the system said.
+        error: &'a std::io::Error,
+    },
+    /// A source file changed while it was read; what was read is stored.
+    ChangedWhileRead(&'a Path),
+    /// Bytes of source files read so far.
+    SourceBytes(u64),
+    /// An object is being written to the store.
+    Writing {
+        /// Its name.
+        name: &'a str,
+    },
+    /// A volume is stored and recorded.
+    VolumeStored {
+        /// Its number.
+        number: u32,
+    },
+    /// A volume is read.
+    VolumeRead {
+        /// How many have been read, this one included.
+        number: u32,
+        /// How many this run reads.
+        of: u32,
+    },
+    /// A volume that the restore needs (dry run).
+    VolumeNeeded {
+        /// Its name.
+        name: &'a str,
+    },
+    /// A path is being restored.
+    Restoring {
+        /// The path, below the restored one.
+        index: &'a PathIndex,
+        /// Its type.
+        file_type: &'a FileType,
+    },
+    /// A path was not restored, or not completely. Counted in the report.
+    RestoreFailed {
+        /// The path.
+        index: &'a PathIndex,
+        /// Why.
+        error: &'a crate::Error,
+    },
+    /// Verify found a difference.
+    Difference {
+        /// The path.
+        index: &'a PathIndex,
+        /// What differs.
+        difference: &'a crate::Difference,
+    },
+    /// Anything else that the user should know; the run goes on.
+    Warning(&'a str),
+    /// Anything else that helps to understand a run.
+    Info(&'a str),
+}

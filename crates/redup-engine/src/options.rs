@@ -1,0 +1,158 @@
+//! What each verb is told: the target, and the options of a run.
+
+use std::fmt::Debug;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use redup_format::filename::Naming;
+use redup_format::index::PathIndex;
+use redup_format::time::Timestamp;
+use redup_openpgp::{Decryptor, Encryptor};
+use redup_select::Rules;
+use redup_storage::Storage;
+
+use crate::Result;
+
+/// Where a backup lives and what opens it.
+#[derive(Debug)]
+pub struct Target {
+    /// The store that holds the remote files.
+    pub storage: Arc<dyn Storage>,
+    /// Runs the store's requests.
+    pub runtime: tokio::runtime::Handle,
+    /// The archive dir of this backup name: local copies of manifests and signatures, and the
+    /// checkpoint of an interrupted run. Shared with duplicity; created when missing.
+    pub archive_dir: PathBuf,
+    /// The file prefixes of this target.
+    pub naming: Naming,
+    /// The keys, asked for only when something encrypted is read or written.
+    pub keys: Arc<dyn KeyProvider>,
+    /// Upper bound in bytes for what the transfers of one run hold in memory.
+    pub transfer_memory: u64,
+}
+
+/// Hands out keys when they are needed, so that a passphrase is asked for only then.
+pub trait KeyProvider: Debug + Send + Sync {
+    /// What opens encrypted objects. Called again for each object: implementations cache.
+    ///
+    /// # Errors
+    /// When the passphrase cannot be had or a key file cannot be read.
+    fn decryptor(&self) -> Result<Arc<Decryptor>>;
+
+    /// What encrypts new objects.
+    ///
+    /// # Errors
+    /// When a recipient or signer is unusable, or the passphrase cannot be had.
+    fn encryptor(&self) -> Result<Arc<Encryptor>>;
+
+    /// Whether a symmetric passphrase is all that opens this backup, so that a full backup can
+    /// prove it against what is already there.
+    fn is_symmetric(&self) -> bool;
+
+    /// The key that must have signed every volume that is read (`--sign-key` on restore).
+    fn required_signer(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// Which kind of set a backup makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackupKind {
+    /// A new chain.
+    Full,
+    /// An increment on the newest chain; an error when there is none to build on.
+    Incremental,
+    /// An increment when there is a chain to build on, else a full.
+    Auto,
+}
+
+/// How volumes are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VolumeMode {
+    /// OpenPGP messages from [`KeyProvider::encryptor`].
+    Encrypted,
+    /// Gzip, not encrypted.
+    Gzip {
+        /// Deflate level, 0 to 9.
+        level: u32,
+    },
+    /// Plain tar.
+    Plain,
+}
+
+/// Options of [`crate::backup`].
+#[derive(Debug, Clone)]
+pub struct BackupOptions {
+    /// The kind asked for; an interrupted set is resumed whatever this says.
+    pub kind: BackupKind,
+    /// The time of the new set (whole seconds); normally now.
+    pub now: Timestamp,
+    /// A full when the newest full is older than this time.
+    pub full_if_before: Option<Timestamp>,
+    /// Upper bound of a volume in bytes, as far as members allow.
+    pub volsize: u64,
+    /// How volumes and signatures are encoded.
+    pub mode: VolumeMode,
+    /// Cap on the signature block length.
+    pub max_blocksize: Option<u32>,
+    /// Skip the check of host name and source folder before an increment.
+    pub allow_source_mismatch: bool,
+    /// The host's name, as the manifest records it.
+    pub hostname: String,
+    /// Other names of this host that the source check accepts (the fully qualified one).
+    pub hostname_aliases: Vec<String>,
+    /// The source as the manifest records it: given path without `.` components, doubled and
+    /// trailing slashes.
+    pub local_dir: Vec<u8>,
+    /// What is selected.
+    pub rules: Rules,
+    /// Compare and record numeric owners only.
+    pub numeric_owner: bool,
+    /// Keep the list of changed files in the manifest.
+    pub files_changed: bool,
+    /// Scan and count, but store nothing.
+    pub dry_run: bool,
+}
+
+/// Options of [`crate::restore`].
+#[derive(Debug, Clone)]
+pub struct RestoreOptions {
+    /// The point in time; `None` is the newest.
+    pub time: Option<Timestamp>,
+    /// The path inside the backup that becomes the target; the root for everything.
+    pub path: PathIndex,
+    /// Write into a target that is not empty, replacing what the archive holds.
+    pub force: bool,
+    /// Restore owners at all.
+    pub ownership: bool,
+    /// Numbers only, names are not looked up.
+    pub numeric_owner: bool,
+    /// Skip volumes that are missing or damaged instead of stopping.
+    pub ignore_errors: bool,
+    /// Only name the volumes that would be read.
+    pub dry_run: bool,
+}
+
+/// Options of [`crate::verify`].
+#[derive(Debug, Clone)]
+pub struct VerifyOptions {
+    /// The point in time; `None` is the newest.
+    pub time: Option<Timestamp>,
+    /// The path inside the backup that is compared with the source.
+    pub path: PathIndex,
+    /// Compare with the source; without it volumes are read and checked only.
+    pub compare_data: bool,
+    /// What of the source is compared.
+    pub rules: Rules,
+    /// Numbers only, names are not looked up.
+    pub numeric_owner: bool,
+    /// Skip volumes that are missing or damaged instead of stopping.
+    pub ignore_errors: bool,
+}
+
+/// Options of [`crate::list`].
+#[derive(Debug, Clone)]
+pub struct ListOptions {
+    /// The point in time; `None` is the newest.
+    pub time: Option<Timestamp>,
+}
