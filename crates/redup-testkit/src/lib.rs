@@ -1,1 +1,27 @@
 //! Trees, the duplicity oracle, servers and damage for redup's tests.
+//!
+//! Everything here serves tests, so a failure of the surroundings (a tool that is missing, a
+//! folder that cannot be written) is a panic that names the object: a test has nobody to hand an
+//! error to. What a test looks at ([`run::Outcome`], [`listing::Listing`]) is returned.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`listing`] | what a tree looks like, as comparable lines; the format of `fixtures/*/expected` |
+//! | [`trees`] | trees with awkward content, edits on them, random ones for properties |
+//! | [`fixtures`] | the golden archives of `fixtures/`, case by case |
+//! | [`env`](mod@env) | a home of its own for the programs under test: HOME, GnuPG, caches, temp |
+//! | [`run`] | runs a program with a time limit, or kills it at a moment of the test's choice |
+//! | [`tools`] | where `cargo xtask test` put duplicity, gpg and the S3 server |
+//! | [`gpghome`] | a GnuPG home with the fixture keys |
+//! | [`damage`] | what disks and networks do to files |
+
+#![forbid(unsafe_code)]
+
+pub mod damage;
+pub mod env;
+pub mod fixtures;
+pub mod gpghome;
+pub mod listing;
+pub mod run;
+pub mod tools;
+pub mod trees;
