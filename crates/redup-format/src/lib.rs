@@ -6,4 +6,6 @@
 #![forbid(unsafe_code)]
 
 pub mod entry;
+pub mod filename;
 pub mod index;
+pub mod time;
