@@ -1,0 +1,144 @@
+//! The trait that every store fulfils.
+
+use std::fmt;
+use std::ops::Range;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::{Error, ErrorKind, Op, Result};
+
+/// One object of a store, as a listing or [`Storage::head`] describes it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ObjectInfo {
+    /// The name within the target folder: no prefix, no `/`.
+    pub name: String,
+    /// Length in bytes.
+    pub len: u64,
+}
+
+/// What an object is for. Stores with storage classes choose by it; others ignore it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ObjectKind {
+    /// A difftar volume: large, read only on restore.
+    Volume,
+    /// A sigtar: read again when an archive dir is lost.
+    Signature,
+    /// A manifest: small, read on every synchronisation.
+    Manifest,
+    /// Anything else, such as a statistics file.
+    Other,
+}
+
+/// How a store likes to be used. It is advice: ignoring it costs time, never correctness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tuning {
+    /// The size of upload parts, in bytes; also the length of a range worth a request of its own.
+    pub part_size: u64,
+    /// How many requests at once make sense, over all objects together.
+    pub connections: usize,
+    /// Whether reading the same bytes again is about as cheap as keeping them
+    /// (true for local folders, false where each request costs a round trip or money).
+    pub rereads_are_cheap: bool,
+}
+
+/// An upload that was begun and neither completed nor aborted, perhaps by a run that was killed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfinished {
+    /// The name it was begun for, where the store remembers it.
+    pub name: Option<String>,
+    /// How long ago it was begun, as far as the store's clock can be trusted.
+    pub age: Duration,
+    /// The store's own handle on it.
+    pub id: String,
+}
+
+/// A flat folder of objects.
+///
+/// Every method can be called at the same time from many tasks, and every method may be
+/// repeated after an error: all are idempotent, which is what [`Retry`](crate::Retry) rests on
+/// (a repeated [`begin_upload`](Self::begin_upload) may leave an unfinished upload behind).
+///
+/// Names are checked with [`check_name`](crate::check_name) by every store, and
+/// never leave the target folder. Errors name the object and carry a [kind](crate::ErrorKind).
+#[async_trait]
+pub trait Storage: Send + Sync + fmt::Debug {
+    /// The store in words for messages, such as `s3://bucket/prefix`. Never holds a secret.
+    fn location(&self) -> String;
+
+    /// How this store likes to be used.
+    fn tuning(&self) -> Tuning;
+
+    /// All objects of the folder, in no particular order; what lies in folders below is left out.
+    ///
+    /// A folder that does not exist yet is empty. Objects whose names are not UTF-8 or would not
+    /// pass [`check_name`](crate::check_name) are left out: nothing of ours has such a name.
+    async fn list(&self) -> Result<Vec<ObjectInfo>>;
+
+    /// The length of one object.
+    async fn head(&self, name: &str) -> Result<ObjectInfo>;
+
+    /// Exactly the bytes of `range`, or an error: never fewer, never more.
+    ///
+    /// A range that ends behind the object's end is [`Mismatch`](crate::ErrorKind::Mismatch).
+    /// The content is not checked otherwise; the caller compares hashes.
+    async fn get(&self, name: &str, range: Range<u64>) -> Result<Bytes>;
+
+    /// Stores an object in one go, replacing one of the same name.
+    ///
+    /// It becomes visible whole or not at all, whatever happens on the way, and once this
+    /// returns it is durable as far as the store can promise that.
+    async fn put(&self, name: &str, data: Bytes, kind: ObjectKind) -> Result<()>;
+
+    /// Begins an upload in parts, for an object whose length is not known yet.
+    ///
+    /// Nothing is visible before [`Upload::complete`]. An upload that is dropped without
+    /// completing or aborting may leave an [`Unfinished`] one behind.
+    async fn begin_upload(&self, name: &str, kind: ObjectKind) -> Result<Box<dyn Upload>>;
+
+    /// Removes an object. A missing object is not an error.
+    async fn delete(&self, name: &str) -> Result<()>;
+
+    /// Uploads left behind below this target, this run's own ones included where the store
+    /// cannot tell them apart. Stores that leave none, or cannot list them, return none.
+    async fn list_unfinished(&self) -> Result<Vec<Unfinished>>;
+
+    /// Frees what an unfinished upload occupies. One that is gone already is not an error.
+    async fn discard_unfinished(&self, unfinished: &Unfinished) -> Result<()>;
+}
+
+/// One upload in progress, made by [`Storage::begin_upload`].
+///
+/// Parts are numbered from 0 without gaps and may be sent in any order and at the same time.
+#[async_trait]
+pub trait Upload: Send + Sync + fmt::Debug {
+    /// The length of every part but the last, in bytes. Fixed for the life of the upload.
+    fn part_size(&self) -> u64;
+
+    /// Sends one part. Sending a part again replaces it.
+    ///
+    /// The last part may be shorter, and is empty only when it is the only one.
+    async fn put_part(&self, number: u32, data: Bytes) -> Result<()>;
+
+    /// Makes the object visible, replacing one of the same name.
+    ///
+    /// `parts` and `len` state what must have arrived: when they disagree with it, this fails
+    /// and nothing becomes visible. May be repeated, also after it has succeeded, so that a lost
+    /// answer is found out.
+    async fn complete(&self, parts: u32, len: u64) -> Result<()>;
+
+    /// Gives the upload up and frees what it occupied. May be repeated; does nothing after a
+    /// successful [`complete`](Self::complete). No part may be in flight.
+    async fn abort(&self) -> Result<()>;
+}
+
+/// Refuses a range that an object of `len` bytes does not have.
+pub(crate) fn check_range(object: &str, range: &Range<u64>, len: u64) -> Result<()> {
+    if range.start <= range.end && range.end <= len {
+        return Ok(());
+    }
+    let Range { start, end } = range;
+    let detail = format!("bytes {start} to {end} were wanted, it has {len}");
+    Err(Error::new(ErrorKind::Mismatch, Op::Get, object).with_detail(detail))
+}

@@ -1,0 +1,9 @@
+//! Stores around a store. Each adds one behaviour and passes everything else through.
+
+mod fault;
+mod record;
+mod retry;
+
+pub use fault::{Action, Fault, FaultRule, When};
+pub use record::{Call, Record};
+pub use retry::{Retry, RetryEvent, RetryPolicy};
