@@ -348,25 +348,25 @@ async fn incomplete_uploads(store: &dyn Storage) -> Outcome {
     fails(
         "a part that is too long",
         upload.put_part(0, too_long).await,
-        corrupt,
+        mismatch,
     )?;
     fails(
         "completion without parts",
         upload.complete(0, 0).await,
-        corrupt,
+        mismatch,
     )?;
     upload.put_part(0, pattern(1, 10)).await?;
     fails(
         "a missing part",
         upload.complete(2, size + 10).await,
-        corrupt,
+        mismatch,
     )?;
     fails("another length", upload.complete(1, 11).await, mismatch)?;
     upload.put_part(1, pattern(2, 10)).await?;
     fails(
         "a short part in the middle",
         upload.complete(2, 20).await,
-        corrupt,
+        mismatch,
     )?;
     fails("a part too many", upload.complete(1, 10).await, mismatch)?;
     upload.abort().await?;
