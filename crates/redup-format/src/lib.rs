@@ -8,4 +8,5 @@
 pub mod entry;
 pub mod filename;
 pub mod index;
+pub mod manifest;
 pub mod time;

@@ -1,5 +1,6 @@
 //! The crate from outside: vectors and archives made by duplicity, properties, hostile listings.
 
+mod manifests;
 mod names;
 
 use std::path::PathBuf;
