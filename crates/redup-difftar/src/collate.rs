@@ -1,0 +1,141 @@
+//! Merging streams that are sorted by path index.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io::Read;
+
+use redup_format::index::PathIndex;
+
+use crate::Error;
+use crate::sigtar::{SigEntry, SigHead, SigKind, SigState, SigtarReader};
+
+/// The signatures of a chain as one stream: of each path, what the newest sigtar says of it.
+///
+/// Deleted paths stay in it, as markers. One entry header of each sigtar is in memory, and a signature only when it is
+/// asked for.
+#[derive(Debug)]
+pub struct CombinedSignatures<R> {
+    /// Oldest first.
+    archives: Vec<SigtarReader<R>>,
+    frontier: Frontier,
+    current: Option<usize>,
+}
+
+impl<R: Read> CombinedSignatures<R> {
+    /// Combines `archives`, given oldest first: the full set's, then those of the incrementals.
+    pub fn new(archives: Vec<SigtarReader<R>>) -> Self {
+        let frontier = Frontier::new(archives.len());
+        Self {
+            archives,
+            frontier,
+            current: None,
+        }
+    }
+
+    /// The entry the cursor is at; `None` before the first [`advance`](Self::advance) and after the last.
+    pub fn head(&self) -> Option<&SigHead> {
+        self.archives.get(self.current?)?.head()
+    }
+
+    /// Moves to the next path. At the end every archive has been read to the end of its stream.
+    pub fn advance(&mut self) -> Result<Option<&SigHead>, Error> {
+        self.current = None;
+        while let Some(stream) = self.frontier.due() {
+            let head = match self.archives.get_mut(stream) {
+                Some(archive) => archive.advance()?,
+                None => None,
+            };
+            let index = head.map(|head| head.index.clone());
+            self.frontier.advanced(stream, index);
+        }
+        self.current = self.frontier.take_least().and_then(|least| least.newest());
+        Ok(self.head())
+    }
+
+    /// Reads the current file's signature, as [`SigtarReader::read_signature`] does.
+    pub fn read_signature(&mut self, limit: u64) -> Result<Vec<u8>, Error> {
+        match self
+            .current
+            .and_then(|stream| self.archives.get_mut(stream))
+        {
+            Some(archive) => archive.read_signature(limit),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Moves to the next path and reads its entry whole.
+    pub fn next_entry(&mut self, signature_limit: u64) -> Result<Option<SigEntry>, Error> {
+        let Some(head) = self.advance()?.cloned() else {
+            return Ok(None);
+        };
+        let state = match head.kind {
+            SigKind::File { .. } => SigState::File {
+                signature: self.read_signature(signature_limit)?,
+            },
+            SigKind::Other => SigState::Other,
+            SigKind::Deleted => SigState::Deleted,
+        };
+        Ok(Some(SigEntry {
+            index: head.index,
+            state,
+            attributes: head.attributes,
+        }))
+    }
+}
+
+/// Where several sorted streams stand, to take the least index of them again and again.
+///
+/// The streams stay with the caller: while [`due`](Self::due) names one, he moves it on and tells the result with
+/// [`advanced`](Self::advanced); when none is due, [`take_least`](Self::take_least) names those that are at the least
+/// index, which are due from then on. So an error on the way loses nothing.
+#[derive(Debug)]
+pub(crate) struct Frontier {
+    heads: BinaryHeap<Reverse<(PathIndex, usize)>>,
+    due: Vec<usize>,
+}
+
+/// The streams that stand at one index.
+#[derive(Debug)]
+pub(crate) struct Least {
+    pub(crate) index: PathIndex,
+    /// Ascending.
+    pub(crate) streams: Vec<usize>,
+}
+
+impl Least {
+    fn newest(&self) -> Option<usize> {
+        self.streams.last().copied()
+    }
+}
+
+impl Frontier {
+    pub(crate) fn new(streams: usize) -> Self {
+        Self {
+            heads: BinaryHeap::with_capacity(streams),
+            due: (0..streams).rev().collect(),
+        }
+    }
+
+    pub(crate) fn due(&self) -> Option<usize> {
+        self.due.last().copied()
+    }
+
+    /// `stream`, which was due, is now at `index`, or at its end.
+    pub(crate) fn advanced(&mut self, stream: usize, index: Option<PathIndex>) {
+        self.due.retain(|&due| due != stream);
+        self.heads
+            .extend(index.map(|index| Reverse((index, stream))));
+    }
+
+    pub(crate) fn take_least(&mut self) -> Option<Least> {
+        let Reverse((index, first)) = self.heads.pop()?;
+        let mut streams = vec![first];
+        while let Some(Reverse((next, _))) = self.heads.peek()
+            && *next == index
+        {
+            streams.extend(self.heads.pop().map(|Reverse((_, stream))| stream));
+        }
+        self.due = streams.iter().rev().copied().collect();
+        Some(Least { index, streams })
+    }
+}
