@@ -1,0 +1,161 @@
+//! From an encrypted message to a reader of its content: finds the key, opens the container.
+
+use std::fmt;
+use std::io::{BufRead, BufReader, Read};
+
+use super::reader::{MessageReader, Source};
+use super::report::{MessageReport, Warning};
+use super::session::{SessionKey, Skesk};
+use crate::bulk::{MdcReader, NoMdcReader, key_fits};
+use crate::error::{Error, Result};
+use crate::packet::{Body, BodyReader, Header, tag};
+use crate::s2k::S2kCache;
+use crate::secret::Secret;
+
+/// What may open messages.
+#[derive(Debug, Default)]
+pub struct DecryptorOptions {
+    /// For symmetric messages, and for protected secret keys.
+    pub passphrase: Option<Secret>,
+}
+
+/// Opens messages; can be shared between threads.
+///
+/// Accepts what gpg ever wrote as far as the key allows; what is weak about a message is reported, not refused.
+pub struct Decryptor {
+    options: DecryptorOptions,
+    s2k: S2kCache,
+}
+
+/// Key packets before the encrypted data; more recipients than anybody has, few enough to try.
+const MAX_KEY_PACKETS: usize = 256;
+
+/// Passphrase packets that are tried: each may cost a tenth of a second.
+const MAX_PASSPHRASE_PACKETS: usize = 16;
+
+/// Size of a key packet: an RSA key of 16384 bits takes 2 KiB.
+const MAX_KEY_PACKET_LEN: usize = 1 << 16;
+
+/// Buffer between the input and the packet parser.
+const INPUT_BUFFER: usize = 1 << 16;
+
+/// The largest prefix of encrypted data and one octet behind it, enough to judge a key.
+const START_LEN: usize = 19;
+
+impl Decryptor {
+    /// Remembers what may open messages; nothing is derived or asked until a message needs it.
+    pub fn new(options: DecryptorOptions) -> Self {
+        Self { options, s2k: S2kCache::default() }
+    }
+
+    /// Opens one message and reads up to its content.
+    ///
+    /// Errors tell a wrong passphrase, a missing key, damage and unknown features apart. What follows the message in
+    /// `input` is not looked at.
+    pub fn open<'a, R: Read + Send + 'a>(&self, input: R) -> Result<MessageReader<'a>> {
+        let mut input = BufReader::with_capacity(INPUT_BUFFER, input);
+        let mut keys = KeyPackets::default();
+        for _ in 0..MAX_KEY_PACKETS {
+            let header = Header::read(&mut input)?.ok_or(Error::truncated("no encrypted data"))?;
+            let mut body = Body::new(header.length);
+            match header.tag {
+                tag::MARKER | tag::PADDING => body.skip(&mut input)?,
+                tag::SKESK => keys.passphrase.push(body.collect(&mut input, MAX_KEY_PACKET_LEN)?),
+                tag::PKESK => keys.public.push(body.collect(&mut input, MAX_KEY_PACKET_LEN)?),
+                tag::SEIPD => return self.open_seipd(&keys, BodyReader::new(input, body)),
+                tag::SED => return self.open_sed(&keys, BodyReader::new(input, body)),
+                tag::LITERAL | tag::COMPRESSED | tag::ONE_PASS_SIGNATURE | tag::SIGNATURE => {
+                    return Err(Error::damaged("the data are not encrypted"));
+                }
+                other => return Err(Error::unsupported("packet", other)),
+            }
+        }
+        Err(Error::Limit { what: "number of key packets" })
+    }
+
+    fn open_seipd<'a>(&self, keys: &KeyPackets, mut body: impl BufRead + Send + 'a) -> Result<MessageReader<'a>> {
+        let start: [u8; START_LEN + 1] = exactly(&mut body)?;
+        let (version, start) = (start[0], &start[1..]);
+        if version != 1 {
+            return Err(Error::unsupported("encrypted data version", version));
+        }
+        let session = self.session_key(keys, |session| key_fits(session.cipher, &session.key, start, false))?;
+        let source = MdcReader::new(session.cipher, &session.key, start, body)?;
+        self.read_content(Box::new(source), &session, MessageReport::default())
+    }
+
+    fn open_sed<'a>(&self, keys: &KeyPackets, mut body: impl BufRead + Send + 'a) -> Result<MessageReader<'a>> {
+        let start: [u8; START_LEN] = exactly(&mut body)?;
+        let session = self.session_key(keys, |session| key_fits(session.cipher, &session.key, &start, true))?;
+        let source = BufReader::new(NoMdcReader::new(session.cipher, &session.key, &start, body)?);
+        let report = MessageReport { warnings: vec![Warning::NoIntegrityProtection] };
+        self.read_content(Box::new(source), &session, report)
+    }
+
+    fn read_content<'a>(
+        &self,
+        source: Source<'a>,
+        session: &SessionKey,
+        mut report: MessageReport,
+    ) -> Result<MessageReader<'a>> {
+        if session.cipher.block_len() < 16 {
+            report.warnings.push(Warning::SmallBlocks);
+        }
+        MessageReader::new(source, report)
+    }
+
+    /// Tries what opens the key packets until `fits` accepts a session key.
+    fn session_key(&self, keys: &KeyPackets, fits: impl Fn(&SessionKey) -> Result<bool>) -> Result<SessionKey> {
+        if keys.passphrase.is_empty() {
+            return Err(Error::NoSecretKey { key_ids: keys.public_ids() });
+        }
+        let passphrase = self.options.passphrase.as_ref().ok_or(Error::PassphraseMissing)?;
+        let mut unsupported = None;
+        for packet in keys.passphrase.iter().take(MAX_PASSPHRASE_PACKETS) {
+            match Skesk::parse(packet) {
+                Ok(skesk) => {
+                    if let Some(session) = skesk.open(passphrase, &self.s2k)
+                        && fits(&session)?
+                    {
+                        return Ok(session);
+                    }
+                }
+                Err(error) => unsupported = Some(error),
+            }
+        }
+        Err(unsupported.unwrap_or(Error::WrongPassphrase))
+    }
+}
+
+impl fmt::Debug for Decryptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decryptor").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// Bodies of the packets that carry the session key.
+#[derive(Default)]
+struct KeyPackets {
+    passphrase: Vec<Vec<u8>>,
+    public: Vec<Vec<u8>>,
+}
+
+impl KeyPackets {
+    /// Ids of the keys the message is encrypted to.
+    fn public_ids(&self) -> Vec<String> {
+        self.public
+            .iter()
+            .filter_map(|body| body.get(1..9))
+            .map(|id| id.iter().map(|octet| format!("{octet:02X}")).collect())
+            .collect()
+    }
+}
+
+fn exactly<const N: usize>(src: &mut impl Read) -> Result<[u8; N]> {
+    let mut start = [0; N];
+    src.read_exact(&mut start).map_err(|error| match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => Error::truncated("encrypted data"),
+        _ => Error::from_io(error),
+    })?;
+    Ok(start)
+}

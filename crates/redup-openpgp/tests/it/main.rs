@@ -1,0 +1,3 @@
+//! The crate from outside: against the golden archives, and against real gpg in both directions.
+
+mod fixtures;
