@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod collections;
 pub mod entry;
 pub mod filename;
 pub mod index;

@@ -1,5 +1,6 @@
 //! The crate from outside: vectors and archives made by duplicity, properties, hostile listings.
 
+mod collections;
 mod manifests;
 mod names;
 
