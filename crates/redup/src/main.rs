@@ -1,3 +1,110 @@
 //! redup: backup and restore in duplicity's archive format.
+//!
+//! This crate is the command line: it reads arguments and environment, asks for passphrases, prints,
+//! and knows the exit statuses. The work is done by `redup-engine`.
+//!
+//! From the top: [`args`] says what was typed, [`config`] makes ready objects of it, [`commands`] has
+//! one file a command, [`ui`] prints, [`exit`] maps errors to words and codes.
+#![forbid(unsafe_code)]
 
-fn main() {}
+mod args;
+mod commands;
+mod config;
+mod env;
+mod exit;
+mod panics;
+mod passphrase;
+mod program;
+mod signals;
+mod times;
+mod ui;
+
+use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use args::{Opt, Options, Parsed};
+use env::Environment;
+use exit::{Code, Failure};
+use program::Program;
+use ui::{Ui, UiOptions};
+
+fn main() -> ExitCode {
+    let mut words = std::env::args_os();
+    let program = Program::called(words.next().as_deref());
+    let words: Vec<OsString> = words.collect();
+    let environment = Environment::read();
+    // First of all, while no descriptor but the inherited ones is open.
+    let options = args::log_options(&words);
+    let (logs, log_failure) = match open_logs(&options, &environment) {
+        Ok(logs) => (logs, None),
+        Err(failure) => (Vec::new(), Some(failure)),
+    };
+    let ui = Arc::new(Ui::new(UiOptions {
+        verbosity: verbosity(&options),
+        timestamps: options.flag(Opt::LogTimestamp),
+        zone: TimeZone::system(),
+        logs,
+    }));
+    let result = match log_failure {
+        Some(failure) => Err(failure),
+        None => run_caught(program, words, environment, &ui),
+    };
+    let code = result.unwrap_or_else(|failure| {
+        ui.say(&failure.message());
+        failure.code
+    });
+    ExitCode::from(code.0)
+}
+
+/// Runs, and turns a panic, which the hook has reported, into its exit status.
+fn run_caught(
+    program: Program,
+    words: Vec<OsString>,
+    environment: Environment,
+    ui: &Arc<Ui>,
+) -> Result<Code, Failure> {
+    panics::install(Arc::clone(ui));
+    let run = AssertUnwindSafe(|| run(program, words, environment, ui));
+    catch_unwind(run).unwrap_or(Ok(panics::CODE))
+}
+
+fn run(
+    program: Program,
+    words: Vec<OsString>,
+    environment: Environment,
+    ui: &Arc<Ui>,
+) -> Result<Code, Failure> {
+    let exists = |path: &Path| std::fs::symlink_metadata(path).is_ok();
+    match args::parse(words, &exists)? {
+        Parsed::Help(topic) => ui.print(&args::help(topic, program.name())),
+        Parsed::Version => ui.print(&program.version()),
+        Parsed::Run(args) => return commands::run(args, environment, ui),
+    }
+    Ok(Code::SUCCESS)
+}
+
+fn verbosity(options: &Options) -> u8 {
+    options
+        .number(Opt::Verbosity)
+        .and_then(|level| u8::try_from(level).ok())
+        .unwrap_or(3)
+}
+
+fn open_logs(options: &Options, environment: &Environment) -> Result<Vec<std::fs::File>, Failure> {
+    let mut logs = Vec::new();
+    if let Some(number) = options.number(Opt::LogFd) {
+        logs.push(ui::log_descriptor(number)?);
+    }
+    if let Some(path) = options.os(Opt::LogFile) {
+        logs.push(ui::log_file(PathBuf::from(config::expand(
+            path,
+            environment,
+        )))?);
+    }
+    Ok(logs)
+}

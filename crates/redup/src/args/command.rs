@@ -1,0 +1,284 @@
+//! The commands: their names, their short names, and what stands behind them on the command line.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::ArgsError;
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    Backup,
+    Full,
+    Incremental,
+    Restore,
+    Verify,
+    CollectionStatus,
+    ListCurrentFiles,
+    Cleanup,
+    RemoveOlderThan,
+    RemoveAllButNFull,
+    RemoveAllIncOfButNFull,
+}
+
+/// What a positional is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// The folder to back up: must exist.
+    SourcePath,
+    /// Where a backup goes to, or what is looked at.
+    TargetUrl,
+    /// Where a backup comes from.
+    SourceUrl,
+    /// Where restored files go, or what is verified.
+    TargetPath,
+    /// A time string.
+    Time,
+    /// A number above 0.
+    Count,
+}
+
+/// One command.
+#[derive(Debug)]
+pub(crate) struct CommandSpec {
+    pub(crate) command: Command,
+    pub(crate) name: &'static str,
+    pub(crate) short_names: &'static [&'static str],
+    /// Whether duplicity 0.8 has it, and so its prefixes.
+    in_0_8: bool,
+    pub(crate) shapes: &'static [Shape],
+    /// Whether this version of redup can do it.
+    pub(crate) supported: bool,
+    pub(crate) help: &'static str,
+}
+
+const BACKUP_SHAPES: &[Shape] = &[Shape::SourcePath, Shape::TargetUrl];
+const RESTORE_SHAPES: &[Shape] = &[Shape::SourceUrl, Shape::TargetPath];
+
+/// All commands, in the order of the help text.
+#[rustfmt::skip]
+pub(crate) const COMMANDS: &[CommandSpec] = &[
+    CommandSpec { command: Command::Backup, name: "backup", short_names: &["bu"], in_0_8: false,
+        shapes: BACKUP_SHAPES, supported: true,
+        help: "Back up: an increment when there is a chain to build on, else a full backup." },
+    CommandSpec { command: Command::Full, name: "full", short_names: &["fb"], in_0_8: true,
+        shapes: BACKUP_SHAPES, supported: true,
+        help: "Make a full backup, the start of a new chain." },
+    CommandSpec { command: Command::Incremental, name: "incremental", short_names: &["incr", "inc", "ib"], in_0_8: true,
+        shapes: BACKUP_SHAPES, supported: true,
+        help: "Make an increment; an error when there is nothing to build on." },
+    CommandSpec { command: Command::Restore, name: "restore", short_names: &["rb"], in_0_8: true,
+        shapes: RESTORE_SHAPES, supported: true,
+        help: "Restore everything, or one path of it, as it was at some time." },
+    CommandSpec { command: Command::Verify, name: "verify", short_names: &["vb"], in_0_8: true,
+        shapes: RESTORE_SHAPES, supported: true,
+        help: "Read and check the volumes, and with --compare-data compare them with a folder." },
+    CommandSpec { command: Command::CollectionStatus, name: "collection-status", short_names: &["st"], in_0_8: true,
+        shapes: &[Shape::TargetUrl], supported: true,
+        help: "Print the chains and sets of a backup." },
+    CommandSpec { command: Command::ListCurrentFiles, name: "list-current-files", short_names: &["ls"], in_0_8: true,
+        shapes: &[Shape::TargetUrl], supported: true,
+        help: "Print the files of a backup as they were at some time." },
+    CommandSpec { command: Command::Cleanup, name: "cleanup", short_names: &["cl"], in_0_8: true,
+        shapes: &[Shape::TargetUrl], supported: false,
+        help: "Delete files that belong to no complete set." },
+    CommandSpec { command: Command::RemoveOlderThan, name: "remove-older-than", short_names: &["ro"], in_0_8: true,
+        shapes: &[Shape::Time, Shape::TargetUrl], supported: false,
+        help: "Delete the chains that ended before a time." },
+    CommandSpec { command: Command::RemoveAllButNFull, name: "remove-all-but-n-full", short_names: &["ra"], in_0_8: true,
+        shapes: &[Shape::Count, Shape::TargetUrl], supported: false,
+        help: "Delete all but the newest N chains." },
+    CommandSpec { command: Command::RemoveAllIncOfButNFull, name: "remove-all-inc-of-but-n-full", short_names: &["ri"],
+        in_0_8: true, shapes: &[Shape::Count, Shape::TargetUrl], supported: false,
+        help: "Delete the increments of all but the newest N chains." },
+];
+
+/// duplicity 0.8's command that copies between stores; no version since has it.
+const REPLICATE: &str = "replicate";
+
+impl Command {
+    /// Its row of the table.
+    pub(crate) fn spec(self) -> &'static CommandSpec {
+        // Each command has a row: a test says so. The first is a harmless stand-in for the compiler.
+        COMMANDS
+            .iter()
+            .find(|spec| spec.command == self)
+            .unwrap_or(&COMMANDS[0])
+    }
+
+    /// Whether it makes a backup.
+    pub(crate) fn is_backup(self) -> bool {
+        matches!(self, Self::Backup | Self::Full | Self::Incremental)
+    }
+}
+
+/// The command of a command line, with its positionals checked for number and shape.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Action {
+    pub(crate) command: Command,
+    /// What stands behind the command, in the order of its shapes.
+    pub(crate) positionals: Vec<OsString>,
+    /// Whether the command was told by the order of its arguments alone.
+    pub(crate) implied: bool,
+}
+
+/// Finds the command in the words that are left when the options are taken away.
+///
+/// `exists` says whether a local file of that name is there, which keeps a folder called `co` from
+/// being read as `collection-status`.
+pub(crate) fn find(
+    words: &[OsString],
+    exists: &dyn Fn(&Path) -> bool,
+) -> Result<Action, ArgsError> {
+    let Some(first) = words.first() else {
+        return Err(ArgsError::NoAction);
+    };
+    if let Some(spec) = exact(first) {
+        return explicit(spec, &words[1..]);
+    }
+    let prefixed = match by_prefix(first) {
+        Prefix::One(spec) if fits(spec, &words[1..]) && !exists(Path::new(first)) => Some(spec),
+        _ => None,
+    };
+    if let Some(spec) = prefixed {
+        return explicit(spec, &words[1..]);
+    }
+    if let Some(action) = implied(words) {
+        return Ok(action);
+    }
+    match by_prefix(first) {
+        Prefix::Replicate => Err(ArgsError::Replicate),
+        Prefix::One(spec) => explicit(spec, &words[1..]),
+        Prefix::Many(names) => Err(ArgsError::AmbiguousCommand {
+            word: super::lossy(first),
+            names,
+        }),
+        Prefix::None if words.len() == 2 => Err(ArgsError::CannotImply {
+            words: words.iter().map(|word| super::lossy(word)).collect(),
+        }),
+        Prefix::None => Err(ArgsError::NoAction),
+    }
+}
+
+/// Whether a positional is a URL: a scheme, `://`, and no second line.
+pub(crate) fn is_url(word: &OsStr) -> bool {
+    let bytes = word.as_bytes();
+    let scheme = bytes
+        .iter()
+        .take_while(|byte| byte.is_ascii_alphanumeric() || b"_+".contains(byte))
+        .count();
+    scheme > 0
+        && bytes[scheme..].starts_with(b"://")
+        && !bytes.strip_suffix(b"\n").unwrap_or(bytes).contains(&b'\n')
+}
+
+fn exact(word: &OsStr) -> Option<&'static CommandSpec> {
+    COMMANDS
+        .iter()
+        .find(|spec| word == spec.name || spec.short_names.iter().any(|name| word == *name))
+}
+
+enum Prefix {
+    None,
+    One(&'static CommandSpec),
+    Many(Vec<&'static str>),
+    Replicate,
+}
+
+fn by_prefix(word: &OsStr) -> Prefix {
+    let Some(word) = word.to_str().filter(|word| !word.is_empty()) else {
+        return Prefix::None;
+    };
+    let mut found: Vec<_> = COMMANDS
+        .iter()
+        .filter(|spec| spec.in_0_8 && spec.name.starts_with(word))
+        .collect();
+    let replicate = REPLICATE.starts_with(word);
+    match (found.len(), replicate) {
+        (0, false) => Prefix::None,
+        (0, true) => Prefix::Replicate,
+        (1, false) => found.pop().map_or(Prefix::None, Prefix::One),
+        _ => Prefix::Many(
+            found
+                .iter()
+                .map(|spec| spec.name)
+                .chain(replicate.then_some(REPLICATE))
+                .collect(),
+        ),
+    }
+}
+
+fn implied(words: &[OsString]) -> Option<Action> {
+    let [first, second] = words else {
+        return None;
+    };
+    let command = match (is_url(first), is_url(second)) {
+        (false, true) => Command::Backup,
+        (true, false) => Command::Restore,
+        _ => return None,
+    };
+    Some(Action {
+        command,
+        positionals: words.to_vec(),
+        implied: true,
+    })
+}
+
+fn fits(spec: &CommandSpec, positionals: &[OsString]) -> bool {
+    positionals.len() == spec.shapes.len()
+        && spec
+            .shapes
+            .iter()
+            .zip(positionals)
+            .all(|(shape, word)| match shape {
+                Shape::TargetUrl | Shape::SourceUrl => is_url(word),
+                Shape::SourcePath | Shape::TargetPath => !is_url(word),
+                Shape::Time | Shape::Count => true,
+            })
+}
+
+fn explicit(spec: &CommandSpec, positionals: &[OsString]) -> Result<Action, ArgsError> {
+    if positionals.len() != spec.shapes.len() {
+        return Err(ArgsError::WrongCount {
+            command: spec.name,
+            expected: spec.shapes.len(),
+            words: positionals.iter().map(|word| super::lossy(word)).collect(),
+        });
+    }
+    for (shape, word) in spec.shapes.iter().zip(positionals) {
+        check_shape(*shape, word)?;
+    }
+    Ok(Action {
+        command: spec.command,
+        positionals: positionals.to_vec(),
+        implied: false,
+    })
+}
+
+fn check_shape(shape: Shape, word: &OsStr) -> Result<(), ArgsError> {
+    let got = || super::lossy(word);
+    match shape {
+        Shape::SourcePath if is_url(word) => Err(ArgsError::NotAPath {
+            role: "Source",
+            got: got(),
+        }),
+        Shape::TargetPath if is_url(word) => Err(ArgsError::NotAPath {
+            role: "Target",
+            got: got(),
+        }),
+        Shape::SourceUrl if !is_url(word) => Err(ArgsError::NotAUrl {
+            role: "Source",
+            got: got(),
+        }),
+        Shape::TargetUrl if !is_url(word) => Err(ArgsError::NotAUrl {
+            role: "Target",
+            got: got(),
+        }),
+        Shape::Count => match word.to_str().map(str::parse::<u32>) {
+            Some(Ok(1..)) => Ok(()),
+            _ => Err(ArgsError::BadCount(got())),
+        },
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,101 @@
+//! What is wrong with a command line, in words for the person who typed it.
+
+/// Why a command line was refused.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ArgsError {
+    #[error("unknown option: {0}")]
+    UnknownOption(String),
+    #[error("option {0} is known from duplicity but not supported by this version of redup")]
+    UnsupportedOption(String),
+    #[error("command '{0}' is known from duplicity but not supported by this version of redup")]
+    UnsupportedCommand(&'static str),
+    #[error("ambiguous option: {typed} could match {}", names.join(", "))]
+    AmbiguousOption { typed: String, names: Vec<String> },
+    #[error("argument {0}: expected one argument")]
+    MissingValue(String),
+    #[error("argument {0}: expected 2 arguments")]
+    MissingPair(String),
+    #[error("option {0} takes no value")]
+    UnexpectedValue(String),
+    #[error("Option {0} cannot be empty.")]
+    EmptyValue(String),
+    #[error("option {option}: '{value}' is not a whole number")]
+    NotANumber { option: String, value: String },
+    #[error("option {option}: {value} is too small, the least is {least}")]
+    TooSmall {
+        option: String,
+        value: i64,
+        least: i64,
+    },
+    #[error("option {option}: {value} is too large")]
+    TooLarge { option: String, value: String },
+    #[error("option {option}: '{value}' is none of {}", choices.join(", "))]
+    NotAChoice {
+        option: String,
+        value: String,
+        choices: &'static [&'static str],
+    },
+    #[error("option {option}: '{value}' is not a single character")]
+    NotAChar { option: String, value: String },
+    #[error("option {0}: the value is not valid UTF-8")]
+    NotText(String),
+    #[error(
+        "option {option}: '{value}' is no verbosity; it is a digit from 0 to 9, or one of e, error, \
+         w, warning, n, notice, i, info, d, debug"
+    )]
+    BadVerbosity { option: String, value: String },
+    #[error("Missing or invalid explicit or implicit action.")]
+    NoAction,
+    #[error("command '{word}' not unique, could be {}", names.join(", "))]
+    AmbiguousCommand {
+        word: String,
+        names: Vec<&'static str>,
+    },
+    #[error(
+        "'replicate' is a command of duplicity 0.8 that no later version has; copy the files of the target instead"
+    )]
+    Replicate,
+    #[error(
+        "Invalid '{}' action and cannot be implied from the given arguments: {}\n\
+         Valid actions are: {}",
+        words.first().map_or("", String::as_str),
+        words.join(" "),
+        valid_actions()
+    )]
+    CannotImply { words: Vec<String> },
+    #[error(
+        "Wrong number of positional args for '{command}', got {}\n\
+         Expected {expected} positionals from [{}].",
+        words.len(),
+        words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ")
+    )]
+    WrongCount {
+        command: &'static str,
+        expected: usize,
+        words: Vec<String>,
+    },
+    #[error("{role} should be url, not directory.  Got '{got}' instead.")]
+    NotAUrl { role: &'static str, got: String },
+    #[error("{role} should be pathname, not url.  Got '{got}' instead.")]
+    NotAPath { role: &'static str, got: String },
+    #[error("count must be a whole number above 0, not '{0}'")]
+    BadCount(String),
+}
+
+impl ArgsError {
+    /// The exit status: 23 as duplicity 3.x, and 2 where both versions have that.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::AmbiguousOption { .. } => 2,
+            _ => 23,
+        }
+    }
+}
+
+fn valid_actions() -> String {
+    let names: Vec<_> = super::command::COMMANDS
+        .iter()
+        .map(|spec| spec.name)
+        .collect();
+    names.join(", ")
+}

@@ -1,0 +1,135 @@
+//! What was typed: a command line as options, a command and positionals, checked but not yet acted on.
+//!
+//! Nothing here looks at the machine (except whether a word is also a file's name) or at the
+//! environment; [`crate::config`] makes ready objects of the result. The rules are those of both
+//! duplicity versions together: whatever worked with either is accepted.
+
+mod command;
+mod error;
+mod help;
+mod options;
+mod parse;
+mod spec;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+pub(crate) use command::Command;
+pub(crate) use error::ArgsError;
+pub(crate) use help::{Topic, help};
+pub(crate) use options::{Opt, Options, Value};
+pub(crate) use spec::Support;
+
+/// A command line that was understood.
+#[derive(Debug)]
+pub(crate) enum Parsed {
+    /// `--help` and its relatives.
+    Help(Topic),
+    /// `--version`.
+    Version,
+    /// A command to run.
+    Run(Args),
+}
+
+/// A command with all that was said about it.
+#[derive(Debug)]
+pub(crate) struct Args {
+    pub(crate) command: Command,
+    /// As many words as the command has positionals, in its order; kinds already checked.
+    pub(crate) positionals: Vec<OsString>,
+    pub(crate) options: Options,
+    /// What to tell at info level about how the command line was read.
+    pub(crate) remarks: Vec<String>,
+}
+
+/// Understands the words behind the program's name.
+///
+/// `exists` says whether a local file of that name is there.
+///
+/// # Errors
+/// When an option or command is unknown, not supported, or used wrongly. The options typed before
+/// the mistake are lost, except through [`log_options`].
+pub(crate) fn parse(
+    words: impl IntoIterator<Item = OsString>,
+    exists: &dyn Fn(&Path) -> bool,
+) -> Result<Parsed, ArgsError> {
+    let words = parse::split(words)?;
+    match words.asked {
+        Some(parse::Asked::Help(topic)) => return Ok(Parsed::Help(topic)),
+        Some(parse::Asked::Version) => return Ok(Parsed::Version),
+        None => {}
+    }
+    let action = command::find(&words.positionals, exists)?;
+    let spec = action.command.spec();
+    if !spec.supported {
+        return Err(ArgsError::UnsupportedCommand(spec.name));
+    }
+    let mut remarks = Vec::new();
+    if action.implied {
+        remarks.push(implied_remark(action.command));
+    }
+    remarks.extend(no_effect_remarks(&words.options));
+    Ok(Parsed::Run(Args {
+        command: action.command,
+        positionals: action.positionals,
+        options: words.options,
+        remarks,
+    }))
+}
+
+/// The options that say where messages go, read even from a command line with mistakes, so that
+/// the mistake itself can be reported there.
+pub(crate) fn log_options(words: &[OsString]) -> Options {
+    const WANTED: [Opt; 4] = [Opt::LogFd, Opt::LogFile, Opt::Verbosity, Opt::LogTimestamp];
+    let mut options = Options::default();
+    for at in 0..words.len() {
+        if words[at] == "--" {
+            break;
+        }
+        // Two words at a time: an option and its value, whatever stands around them.
+        let pair = words[at..].iter().take(2).cloned();
+        if let Ok(found) = parse::split(pair) {
+            let first = found.options.iter().next();
+            if let Some(occurrence) = first.filter(|found| WANTED.contains(&found.spec.id)) {
+                options.push(occurrence.clone());
+            }
+        }
+    }
+    options
+}
+
+/// A word for a message: control characters and bytes that are not UTF-8 escaped.
+pub(crate) fn lossy(word: &OsStr) -> String {
+    use std::os::unix::ffi::OsStrExt;
+    crate::ui::escape(word.as_bytes())
+}
+
+fn implied_remark(command: Command) -> String {
+    let (name, given, target) = match command {
+        Command::Restore => ("restore", "url", "path"),
+        _ => ("backup", "path", "url"),
+    };
+    format!(
+        "No valid action found. Will imply '{name}' because a {given} source was given and target \
+         is a {target} location."
+    )
+}
+
+fn no_effect_remarks(options: &Options) -> Vec<String> {
+    let mut remarks: Vec<String> = Vec::new();
+    for occurrence in options.iter() {
+        let why = match occurrence.spec.support {
+            Support::NoEffect(why) => why,
+            Support::OtherStore => "it concerns a store that redup does not use",
+            Support::Yes | Support::NotYet => continue,
+        };
+        let remark = format!("Option --{} has no effect: {why}.", occurrence.name);
+        if !remarks.contains(&remark) {
+            remarks.push(remark);
+        }
+    }
+    remarks
+}

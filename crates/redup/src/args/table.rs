@@ -1,0 +1,253 @@
+//! Every option that redup knows, in the groups of the help text.
+//!
+//! The parser, `--help` and the tests read this table and nothing else. The facts (who knows which
+//! name, what follows it) are those of duplicity 0.8.22 and 3.2.1. One option a row: not formatted by
+//! rustfmt, which would give each row ten lines.
+
+use super::Opt;
+use super::spec::ValueKind::{
+    Char, Choice, File, Flag, Int, Megabytes, NonEmpty, Pair, Pattern, Text, Time, Verbosity, Words,
+};
+use super::spec::{Group, OptionSpec, both, new, old, option, ours};
+
+/// All options.
+pub(crate) const GROUPS: &[Group] = &[
+    Group {
+        title: "General options",
+        options: GENERAL,
+    },
+    Group {
+        title: "Backup options",
+        options: BACKUP,
+    },
+    Group {
+        title: "Encryption options",
+        options: ENCRYPTION,
+    },
+    Group {
+        title: "Restore, verify and status options",
+        options: RESTORE,
+    },
+    Group {
+        title: "Selection options (in order; the first that matches decides)",
+        options: SELECTION,
+    },
+    Group {
+        title: "S3 options",
+        options: S3,
+    },
+    Group {
+        title: "Options of other stores (accepted, without effect)",
+        options: OTHER_STORES,
+    },
+];
+
+const ON: super::spec::ValueKind = Flag(true);
+const OFF: super::spec::ValueKind = Flag(false);
+
+#[rustfmt::skip]
+const GENERAL: &[OptionSpec] = &[
+    option(Opt::ArchiveDir, &[both("archive-dir")], File,
+        "Root of the archive dirs, where manifests and signatures are cached (default: ~/.cache/duplicity)."),
+    option(Opt::Name, &[both("name")], Text,
+        "Name of the archive dir (default: MD5 of the target URL as given)."),
+    option(Opt::Tempdir, &[both("tempdir")], File,
+        "Folder for temporary files (default: TMPDIR, TEMP, TMP, else the system's)."),
+    option(Opt::Force, &[both("force")], ON,
+        "Go on where the command would stop: restore into a folder that is not empty, really delete."),
+    option(Opt::DryRun, &[both("dry-run")], ON, "Say what would be done, and change nothing."),
+    option(Opt::Verbosity, &[both("verbosity")], Verbosity,
+        "0 to 9, or error, warning, notice (default), info, debug.").short('v'),
+    option(Opt::LogFd, &[both("log-fd")], Int(1), "Write messages for programs to this file descriptor.")
+        .metavar("FD"),
+    option(Opt::LogFile, &[both("log-file")], File, "Append messages for programs to this file."),
+    option(Opt::LogTimestamp, &[both("log-timestamp")], ON, "Begin each line with time and level."),
+    option(Opt::NumRetries, &[both("num-retries")], Int(i64::MIN),
+        "How often each operation on the store is tried (default 5)."),
+    option(Opt::BackendRetryDelay, &[both("backend-retry-delay")], Int(0),
+        "Seconds between two attempts (default 30)."),
+    option(Opt::Timeout, &[both("timeout")], Int(1), "Network timeout in seconds (default 30)."),
+    option(Opt::IgnoreErrors, &[both("ignore-errors")], ON,
+        "Go on after errors that leave the result incomplete; each is reported."),
+    option(Opt::PrintStatistics, &[new("print-statistics")], ON, "Print statistics after a backup (default)."),
+    option(Opt::PrintStatistics, &[both("no-print-statistics")], OFF, "Print no statistics."),
+    option(Opt::AllowSourceMismatch, &[both("allow-source-mismatch")], ON,
+        "Add to a backup that was made on another host or of another folder."),
+    option(Opt::Concurrency, &[new("concurrency")], Int(0), "Volumes to upload at a time.")
+        .no_effect("volumes are always uploaded while the next one is made"),
+    option(Opt::Concurrency, &[both("asynchronous-upload")], ON, "Upload while the next volume is made.")
+        .no_effect("volumes are always uploaded while the next one is made"),
+    option(Opt::ConfigDir, &[both("config-dir")], File, "Folder for settings.")
+        .no_effect("redup keeps no settings there"),
+    option(Opt::CopyBlocksize, &[new("copy-blocksize")], Int(1), "Buffer size in KiB.").metavar("KIB")
+        .no_effect("redup chooses its own buffers"),
+    option(Opt::Progress, &[both("progress")], ON, "Show progress.").not_yet(),
+    option(Opt::ProgressRate, &[both("progress-rate")], Int(1), "Seconds between progress lines.")
+        .no_effect("there are no progress lines yet"),
+    option(Opt::JsonStat, &[new("jsonstat")], ON, "Print and store statistics as JSON.").not_yet(),
+    option(Opt::MetadataSyncMode, &[both("metadata-sync-mode")], Choice(&["full", "partial"]),
+        "How much of the metadata is brought to the archive dir.")
+        .no_effect("what a command needs is fetched"),
+    option(Opt::CheckRemote, &[new("check-remote")], ON, "Compare the archive dir with the store (default)."),
+    option(Opt::CheckRemote, &[new("no-check-remote")], OFF, "Trust the archive dir.").not_yet(),
+    option(Opt::CurrentTime, &[both("current-time")], Int(0), "Time stamp of the backup.").hidden(),
+    option(Opt::SkipVolume, &[both("skip-volume")], Int(i64::MIN), "Do not upload this volume.").not_yet().hidden(),
+    option(Opt::FailOnVolume, &[old("fail-on-volume")], Int(i64::MIN), "Stop after this volume.").not_yet().hidden(),
+    option(Opt::Pydevd, &[both("pydevd")], ON, "Python debugger.")
+        .no_effect("there is no Python in redup").hidden(),
+    option(Opt::Help, &[both("help")], ON, "Print this text.").short('h'),
+    option(Opt::Version, &[both("version")], ON, "Print the version.").short('V'),
+];
+
+#[rustfmt::skip]
+const BACKUP: &[OptionSpec] = &[
+    option(Opt::FullIfOlderThan, &[both("full-if-older-than")], Time,
+        "Make a full backup when the last full one is older than this."),
+    option(Opt::FullIfNInc, &[new("full-if-n-inc")], Int(1),
+        "Make a full backup when the chain has this many increments.").not_yet(),
+    option(Opt::SkipIfNoChange, &[new("skip-if-no-change")], ON,
+        "Store no increment when nothing has changed.").not_yet(),
+    option(Opt::Volsize, &[both("volsize")], Megabytes(1), "Size of a volume (default 200)."),
+    option(Opt::MaxBlocksize, &[both("max-blocksize")], Int(i64::MIN),
+        "Largest signature block; 0 is no limit (default).").metavar("BYTES"),
+    option(Opt::CopyLinks, &[both("copy-links")], ON, "Follow symbolic links.").not_yet(),
+    option(Opt::FilesChanged, &[new("files-changed")], ON,
+        "Keep the list of changed files in the manifest (default)."),
+    option(Opt::FilesChanged, &[both("no-files-changed")], OFF, "Keep no such list."),
+    option(Opt::FilePrefix, &[both("file-prefix")], Text, "Put this before every stored name."),
+    option(Opt::FilePrefixManifest, &[both("file-prefix-manifest")], Text, "… of a manifest."),
+    option(Opt::FilePrefixArchive, &[both("file-prefix-archive")], Text, "… of a volume."),
+    option(Opt::FilePrefixSignature, &[both("file-prefix-signature")], Text, "… of a signature file."),
+    option(Opt::FilePrefixJsonstat, &[new("file-prefix-jsonstat")], Text, "… of a statistics file."),
+    option(Opt::TimeSeparator, &[both("time-separator")], Char, "Separator in the times of very old names."),
+    option(Opt::ShortFilenames, &[old("short-filenames")], ON, "Names of old versions.").not_yet().hidden(),
+    option(Opt::OldFilenames, &[old("old-filenames")], ON, "Names of old versions.").not_yet().hidden(),
+];
+
+#[rustfmt::skip]
+const ENCRYPTION: &[OptionSpec] = &[
+    option(Opt::Encryption, &[new("encryption")], ON, "Encrypt (default)."),
+    option(Opt::Encryption, &[both("no-encryption")], OFF, "Do not encrypt."),
+    option(Opt::Compression, &[new("compression")], ON, "Compress (default)."),
+    option(Opt::Compression, &[both("no-compression")], OFF, "Do not compress."),
+    option(Opt::EncryptKey, &[both("encrypt-key")], NonEmpty, "Encrypt to this key; repeatable.").metavar("KEY"),
+    option(Opt::HiddenEncryptKey, &[both("hidden-encrypt-key")], NonEmpty,
+        "The same, without naming the key in the files.").metavar("KEY"),
+    option(Opt::SignKey, &[both("sign-key")], NonEmpty,
+        "Sign with this key; on restore, accept nothing that it has not signed.").metavar("KEY"),
+    option(Opt::EncryptSignKey, &[both("encrypt-sign-key")], NonEmpty, "Both of these.").metavar("KEY"),
+    option(Opt::SecretKeyFile, &[ours("secret-key-file")], File,
+        "An exported key, secret or public, to use beside GnuPG's keyring; repeatable."),
+    option(Opt::GpgOptions, &[both("gpg-options")], Words,
+        "Options for gpg, of which redup understands those that choose keys and algorithms."),
+    option(Opt::GpgBinary, &[both("gpg-binary")], File, "The gpg program.")
+        .no_effect("OpenPGP is built in"),
+    option(Opt::UseAgent, &[both("use-agent")], ON, "Leave passphrases to gpg-agent."),
+    option(Opt::EncryptSecretKeyring, &[both("encrypt-secret-keyring")], File, "Secret keyring for decryption."),
+    option(Opt::UseGpgsm, &[new("use-gpgsm")], ON, "Use S/MIME.").not_yet(),
+];
+
+#[rustfmt::skip]
+const RESTORE: &[OptionSpec] = &[
+    option(Opt::RestoreTime, &[both("restore-time"), both("time")], Time, "The point in time (default: the newest).")
+        .short('t'),
+    option(Opt::PathToRestore, &[new("path-to-restore"), old("file-to-restore")], File,
+        "Restore or verify this file or folder only, relative to the root of the backup.").short('r').metavar("PATH"),
+    option(Opt::Rename, &[both("rename")], Pair, "Restore FROM under the name TO.").not_yet(),
+    option(Opt::RestoreOwnership, &[new("restore-ownership")], ON, "Restore owner and group (default)."),
+    option(Opt::RestoreOwnership, &[new("no-restore-ownership"), old("do-not-restore-ownership")], OFF,
+        "Leave owner and group as they come."),
+    option(Opt::NumericOwner, &[both("numeric-owner")], ON, "Use the numbers of owners, not their names."),
+    option(Opt::CompareData, &[both("compare-data")], ON,
+        "verify: compare with the files of the folder; without it the volumes are checked only."),
+    option(Opt::FileChanged, &[both("file-changed")], File, "collection-status: the history of one file.").not_yet(),
+    option(Opt::ShowChangesInSet, &[both("show-changes-in-set")], Int(i64::MIN),
+        "collection-status: the files of the n-th newest set.").not_yet(),
+];
+
+#[rustfmt::skip]
+const SELECTION: &[OptionSpec] = &[
+    option(Opt::Include, &[both("include")], Pattern, "Include what matches this shell pattern."),
+    option(Opt::Exclude, &[both("exclude")], Pattern, "Exclude what matches this shell pattern."),
+    option(Opt::IncludeRegexp, &[both("include-regexp")], NonEmpty, "Include what matches.").metavar("REGEXP").not_yet(),
+    option(Opt::ExcludeRegexp, &[both("exclude-regexp")], NonEmpty, "Exclude what matches.").metavar("REGEXP").not_yet(),
+    option(Opt::IncludeFilelist, &[both("include-filelist"), old("include-globbing-filelist")], File,
+        "Include the patterns of this file, one a line.").not_yet(),
+    option(Opt::ExcludeFilelist, &[both("exclude-filelist"), old("exclude-globbing-filelist")], File,
+        "Exclude the patterns of this file, one a line.").not_yet(),
+    option(Opt::IncludeFilelistStdin, &[old("include-filelist-stdin")], ON, "… of standard input.").not_yet().hidden(),
+    option(Opt::ExcludeFilelistStdin, &[old("exclude-filelist-stdin")], ON, "… of standard input.").not_yet().hidden(),
+    option(Opt::ExcludeIfPresent, &[both("exclude-if-present")], Pattern, "Exclude folders that hold this file.")
+        .metavar("NAME").not_yet(),
+    option(Opt::ExcludeOlderThan, &[both("exclude-older-than")], Time, "Exclude files changed before this time.").not_yet(),
+    option(Opt::ExcludeOtherFilesystems, &[both("exclude-other-filesystems")], ON, "Stay on one file system.").not_yet(),
+    option(Opt::ExcludeDeviceFiles, &[both("exclude-device-files")], ON, "Exclude device files.").not_yet(),
+    option(Opt::FilesFrom, &[new("files-from")], File, "Back up what this file lists.").not_yet(),
+    option(Opt::Filter, &[new("filter-globbing")], ON, "Patterns that follow are shell patterns (default).").not_yet(),
+    option(Opt::Filter, &[new("filter-literal")], ON, "Patterns that follow are plain paths.").not_yet(),
+    option(Opt::Filter, &[new("filter-regexp")], ON, "Patterns that follow are regular expressions.").not_yet(),
+    option(Opt::Filter, &[new("filter-ignorecase")], ON, "Patterns that follow ignore case.").not_yet(),
+    option(Opt::Filter, &[new("filter-strictcase")], ON, "Patterns that follow mind case (default).").not_yet(),
+    option(Opt::NullSeparator, &[both("null-separator")], ON, "File lists end their lines with NUL.")
+        .no_effect("no file list is read"),
+];
+
+#[rustfmt::skip]
+const S3: &[OptionSpec] = &[
+    option(Opt::S3EndpointUrl, &[both("s3-endpoint-url")], NonEmpty, "Endpoint of the S3 service.").metavar("URL"),
+    option(Opt::S3RegionName, &[both("s3-region-name")], NonEmpty, "Region.").metavar("REGION"),
+    option(Opt::S3UnencryptedConnection, &[both("s3-unencrypted-connection")], ON, "Do not use TLS."),
+    option(Opt::S3UseRrs, &[both("s3-use-rrs")], ON, "Store as REDUCED_REDUNDANCY."),
+    option(Opt::S3UseIa, &[both("s3-use-ia")], ON, "Store as STANDARD_IA."),
+    option(Opt::S3UseOnezoneIa, &[both("s3-use-onezone-ia")], ON, "Store as ONEZONE_IA."),
+    option(Opt::S3UseGlacier, &[both("s3-use-glacier")], ON, "Store volumes as GLACIER."),
+    option(Opt::S3UseGlacierIr, &[both("s3-use-glacier-ir")], ON, "Store volumes as GLACIER_IR."),
+    option(Opt::S3UseDeepArchive, &[both("s3-use-deep-archive")], ON, "Store volumes as DEEP_ARCHIVE."),
+    option(Opt::S3UseSse, &[both("s3-use-server-side-encryption")], ON, "Let the service encrypt with AES256."),
+    option(Opt::S3UseKms, &[both("s3-use-server-side-kms-encryption")], ON, "Let the service encrypt with a KMS key."),
+    option(Opt::S3KmsKeyId, &[both("s3-kms-key-id")], NonEmpty, "The KMS key.").metavar("ID"),
+    option(Opt::S3KmsGrant, &[both("s3-kms-grant")], NonEmpty, "Who gets full control.").metavar("GRANT"),
+    option(Opt::S3MultipartChunkSize, &[both("s3-multipart-chunk-size")], Megabytes(1),
+        "Part size of an upload (default 20)."),
+    option(Opt::S3MultipartMaxProcs, &[both("s3-multipart-max-procs")], Int(1),
+        "Parts that are sent at a time (default 4)."),
+    option(Opt::S3MultipartMaxTimeout, &[old("s3-multipart-max-timeout")], Int(0), "Time limit of a part.")
+        .no_effect("--timeout applies").hidden(),
+    option(Opt::S3Deprecated, &[old("s3-use-multiprocessing")], ON, "Send parts in parallel.")
+        .no_effect("parts are always sent in parallel").hidden(),
+    option(Opt::S3Deprecated, &[old("s3-use-new-style")], ON, "Address buckets by host name.")
+        .no_effect("the address style follows the endpoint").hidden(),
+    option(Opt::S3Deprecated, &[old("s3-european-buckets")], ON, "Create buckets in Europe.")
+        .no_effect("buckets are never created").hidden(),
+];
+
+#[rustfmt::skip]
+const OTHER_STORES: &[OptionSpec] = &[
+    option(Opt::Other, &[both("ftp-passive")], ON, "FTP.").other_store(),
+    option(Opt::Other, &[both("ftp-regular")], ON, "FTP.").other_store(),
+    option(Opt::Other, &[both("ssh-askpass")], ON, "SSH.").other_store(),
+    option(Opt::Other, &[both("ssh-options")], Words, "SSH.").other_store(),
+    option(Opt::Other, &[both("scp-command")], Text, "SSH.").other_store(),
+    option(Opt::Other, &[both("sftp-command")], Text, "SSH.").other_store(),
+    option(Opt::Other, &[both("rsync-options")], Words, "rsync.").other_store(),
+    option(Opt::Other, &[both("ssl-cacert-file")], File, "WebDAV, lftp.").other_store(),
+    option(Opt::Other, &[both("ssl-cacert-path")], File, "WebDAV, lftp.").other_store(),
+    option(Opt::Other, &[both("ssl-no-check-certificate")], ON, "WebDAV, lftp.").other_store(),
+    option(Opt::Other, &[new("webdav-headers")], Text, "WebDAV.").other_store(),
+    option(Opt::Other, &[both("par2-redundancy")], Int(0), "par2.").other_store(),
+    option(Opt::Other, &[both("par2-volumes")], Int(0), "par2.").other_store(),
+    option(Opt::Other, &[both("par2-options")], Words, "par2.").other_store(),
+    option(Opt::Other, &[both("imap-full-address")], ON, "IMAP.").other_store(),
+    option(Opt::Other, &[both("imap-mailbox")], Text, "IMAP.").other_store(),
+    option(Opt::Other, &[both("swift-storage-policy")], Text, "Swift.").other_store(),
+    option(Opt::Other, &[both("mp-segment-size")], Megabytes(1), "Swift.").other_store(),
+    option(Opt::Other, &[both("azure-blob-tier")], Text, "Azure.").other_store(),
+    option(Opt::Other, &[both("azure-max-single-put-size")], Int(0), "Azure.").other_store(),
+    option(Opt::Other, &[both("azure-max-block-size")], Int(0), "Azure.").other_store(),
+    option(Opt::Other, &[both("azure-max-connections")], Int(0), "Azure.").other_store(),
+    option(Opt::Other, &[both("b2-hide-files")], ON, "B2.").other_store(),
+    option(Opt::Other, &[both("cf-backend")], Text, "Cloud Files.").other_store(),
+    option(Opt::Other, &[both("idr-fakeroot")], File, "IDrive.").other_store(),
+    option(Opt::Other, &[both("mf-purge")], ON, "MediaFire.").other_store(),
+    option(Opt::Gio, &[old("gio")], ON, "GIO.").not_yet().hidden(),
+];

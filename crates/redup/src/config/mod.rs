@@ -1,0 +1,239 @@
+//! From what was typed, and the environment, to ready objects.
+
+mod expand;
+mod gpg_options;
+mod host;
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use md5::{Digest, Md5};
+
+use crate::args::{Args, Command, Opt};
+use crate::env::Environment;
+use crate::exit::{Failure, command_line};
+use crate::times::{self, Clock};
+
+pub(crate) use expand::expand;
+pub(crate) use gpg_options::{CompressAlgo, GpgOptions};
+pub(crate) use host::Host;
+
+/// Where a backup is, and where its archive dir is.
+#[derive(Debug)]
+pub(crate) struct Places {
+    /// The URL as given: its text names the archive dir.
+    pub(crate) url: OsString,
+    /// The local source or restore target; commands that only look at the backup have none.
+    pub(crate) local: Option<PathBuf>,
+    /// The archive dir of this backup.
+    pub(crate) archive_dir: PathBuf,
+}
+
+impl Places {
+    /// Finds them for the command in `args`.
+    ///
+    /// # Errors
+    /// When a source does not exist, or nothing tells where archive dirs are.
+    pub(crate) fn of(args: &Args, environment: &Environment) -> Result<Self, Failure> {
+        let (url, local) = match (args.command, &args.positionals[..]) {
+            (Command::Restore | Command::Verify, [url, local]) => (url, Some(local)),
+            (command, [local, url]) if command.is_backup() => (url, Some(local)),
+            (_, [.., url]) => (url, None),
+            (_, []) => return Err(command_line("no target URL was given")),
+        };
+        let local = local.map(|word| positional(word, environment));
+        if let Some(source) = local.as_deref().filter(|_| args.command.is_backup()) {
+            if std::fs::symlink_metadata(source).is_err() {
+                let shown = crate::args::lossy(source.as_os_str());
+                return Err(command_line(format!(
+                    "Argument source_path '{shown}' does not exist."
+                )));
+            }
+        }
+        let archive_dir = archive_root(args, environment)?.join(backup_name(args, url));
+        Ok(Self {
+            url: url.clone(),
+            local,
+            archive_dir,
+        })
+    }
+}
+
+/// A point in time that an option names; `None` when it is not given.
+///
+/// # Errors
+/// When the text is no time.
+pub(crate) fn time(args: &Args, option: Opt, clock: &Clock) -> Result<Option<i64>, Failure> {
+    let Some(text) = args.options.text(option) else {
+        return Ok(None);
+    };
+    times::parse(text, clock)
+        .map(Some)
+        .map_err(|error| command_line(error.to_string()))
+}
+
+/// A file that an option names, expanded; the last one counts.
+pub(crate) fn file(args: &Args, option: Opt, environment: &Environment) -> Option<PathBuf> {
+    args.options
+        .os(option)
+        .map(|word| expand(word, environment).into())
+}
+
+/// The source as manifests record it: without `.` components and doubled or trailing slashes.
+pub(crate) fn canonical(path: &Path) -> Vec<u8> {
+    let bytes = path.as_os_str().as_bytes();
+    let components: Vec<_> = bytes
+        .split(|byte| *byte == b'/')
+        .filter(|part| !part.is_empty() && *part != b".")
+        .collect();
+    let joined = components.join(&b'/');
+    match (bytes.first(), joined.is_empty()) {
+        (Some(b'/'), _) => [b"/", &joined[..]].concat(),
+        (_, true) => b".".to_vec(),
+        _ => joined,
+    }
+}
+
+/// A word as it is when something of that name exists, else expanded.
+fn positional(word: &OsStr, environment: &Environment) -> PathBuf {
+    let path = Path::new(word);
+    if std::fs::symlink_metadata(path).is_ok() {
+        path.to_owned()
+    } else {
+        expand(word, environment).into()
+    }
+}
+
+fn archive_root(args: &Args, environment: &Environment) -> Result<PathBuf, Failure> {
+    file(args, Opt::ArchiveDir, environment)
+        .or_else(|| {
+            environment
+                .cache_home()
+                .map(|cache| cache.join("duplicity"))
+        })
+        .ok_or_else(|| {
+            command_line(
+                "neither HOME nor XDG_CACHE_HOME says where the archive dir is; give --archive-dir",
+            )
+        })
+}
+
+/// The name given, or the MD5 of the URL's text.
+fn backup_name(args: &Args, url: &OsStr) -> OsString {
+    match args.options.os(Opt::Name).filter(|name| !name.is_empty()) {
+        Some(name) => name.to_owned(),
+        None => md5_hex(url.as_bytes()).into(),
+    }
+}
+
+fn md5_hex(bytes: &[u8]) -> String {
+    Md5::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{Parsed, parse};
+
+    fn args(line: &str) -> Args {
+        match parse(line.split(' ').map(OsString::from), &|_| false) {
+            Ok(Parsed::Run(args)) => args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn home() -> Environment {
+        Environment::from([("HOME", "/home/me"), ("W", "/var")])
+    }
+
+    #[test]
+    fn the_name_of_a_backup_is_the_md5_of_its_url() {
+        assert_eq!(
+            md5_hex(b"file:///backup"),
+            "3fe07cc0f71075f95f411fb55ec60120"
+        );
+        assert_eq!(
+            md5_hex(b"file:///backup/"),
+            "9d4cc80aafc8487e4ec91ba3ce62b89d"
+        );
+        assert_eq!(
+            md5_hex(b"s3://bucket/prefix"),
+            "3ef9ee6ed1ce01bda9a75ec7782b216b"
+        );
+    }
+
+    #[test]
+    fn the_archive_dir_is_in_the_cache_unless_told_otherwise() {
+        let dir = |line: &str| Places::of(&args(line), &home()).unwrap().archive_dir;
+        let name = "3fe07cc0f71075f95f411fb55ec60120";
+        assert_eq!(
+            dir("st file:///backup"),
+            Path::new("/home/me/.cache/duplicity").join(name)
+        );
+        assert_eq!(
+            dir("st file:///backup --name x"),
+            Path::new("/home/me/.cache/duplicity/x")
+        );
+        assert_eq!(
+            dir("st file:///backup --archive-dir ~/a --name x"),
+            Path::new("/home/me/a/x")
+        );
+        assert_eq!(
+            dir("st file:///backup --archive-dir=$W/a"),
+            Path::new("/var/a").join(name)
+        );
+        assert!(Places::of(&args("st file:///backup"), &Environment::default()).is_err());
+    }
+
+    #[test]
+    fn a_source_must_exist_and_a_restore_target_need_not() {
+        let error = Places::of(&args("full /nonexistent/x file:///t"), &home()).unwrap_err();
+        assert_eq!(
+            error.message,
+            "Argument source_path '/nonexistent/x' does not exist."
+        );
+        let places = Places::of(&args("restore file:///t ~/out"), &home()).unwrap();
+        assert_eq!(places.local.as_deref(), Some(Path::new("/home/me/out")));
+        assert_eq!(places.url, "file:///t");
+    }
+
+    #[test]
+    fn the_source_is_recorded_without_needless_parts() {
+        let cases = [
+            ("src", "src"),
+            ("./src//a/./b/", "src/a/b"),
+            ("/", "/"),
+            ("//", "/"),
+            ("/./a/", "/a"),
+            (".", "."),
+            ("./", "."),
+            ("../x", "../x"),
+        ];
+        for (given, recorded) in cases {
+            assert_eq!(canonical(Path::new(given)), recorded.as_bytes(), "{given}");
+        }
+    }
+
+    #[test]
+    fn times_are_checked_here() {
+        let clock = Clock {
+            now: 1_700_000_000,
+            standard_offset: 0,
+            separator: ':',
+        };
+        assert_eq!(
+            time(&args("st file:///t -t 1D"), Opt::RestoreTime, &clock).unwrap(),
+            Some(1_699_913_600)
+        );
+        assert_eq!(
+            time(&args("st file:///t"), Opt::RestoreTime, &clock).unwrap(),
+            None
+        );
+        let error = time(&args("st file:///t -t x"), Opt::RestoreTime, &clock).unwrap_err();
+        assert!(error.message.starts_with("Bad time string \"'x'\""));
+    }
+}

@@ -1,0 +1,129 @@
+//! The environment: the only place that names its variables.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use zeroize::Zeroizing;
+
+/// The variables of this process, read once.
+///
+/// What the AWS SDK reads (`AWS_…`) is left to it.
+#[derive(Clone, Default)]
+pub(crate) struct Environment {
+    variables: HashMap<OsString, OsString>,
+}
+
+impl Environment {
+    /// The process's environment.
+    pub(crate) fn read() -> Self {
+        Self {
+            variables: std::env::vars_os().collect(),
+        }
+    }
+
+    /// Any variable: for `$NAME` in paths.
+    pub(crate) fn get(&self, name: &str) -> Option<&OsStr> {
+        self.variables
+            .get(OsStr::new(name))
+            .map(OsString::as_os_str)
+    }
+
+    /// `PASSPHRASE`: opens and locks what is encrypted. Empty counts as given.
+    pub(crate) fn passphrase(&self) -> Option<Zeroizing<Vec<u8>>> {
+        self.secret("PASSPHRASE")
+    }
+
+    /// `SIGN_PASSPHRASE`: opens the signing key.
+    pub(crate) fn sign_passphrase(&self) -> Option<Zeroizing<Vec<u8>>> {
+        self.secret("SIGN_PASSPHRASE")
+    }
+
+    /// `HOME`.
+    pub(crate) fn home(&self) -> Option<PathBuf> {
+        self.path("HOME")
+    }
+
+    /// `XDG_CACHE_HOME`, else `~/.cache`: where archive dirs are by default.
+    pub(crate) fn cache_home(&self) -> Option<PathBuf> {
+        self.path("XDG_CACHE_HOME")
+            .or_else(|| self.home().map(|home| home.join(".cache")))
+    }
+
+    /// `GNUPGHOME`, else `~/.gnupg`.
+    pub(crate) fn gnupg_home(&self) -> Option<PathBuf> {
+        self.path("GNUPGHOME")
+            .or_else(|| self.home().map(|home| home.join(".gnupg")))
+    }
+
+    /// `TMPDIR`, `TEMP` or `TMP`, in this order.
+    pub(crate) fn temp_dir(&self) -> Option<PathBuf> {
+        ["TMPDIR", "TEMP", "TMP"]
+            .iter()
+            .find_map(|name| self.path(name))
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        self.get(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    }
+
+    fn secret(&self, name: &str) -> Option<Zeroizing<Vec<u8>>> {
+        self.get(name)
+            .map(|value| Zeroizing::new(value.as_bytes().to_vec()))
+    }
+}
+
+impl std::fmt::Debug for Environment {
+    /// Names alone: values may be secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.variables.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+impl<const N: usize> From<[(&str, &str); N]> for Environment {
+    fn from(variables: [(&str, &str); N]) -> Self {
+        let variables = variables
+            .iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        Self { variables }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_passphrase_counts_as_given() {
+        let environment = Environment::from([("PASSPHRASE", "")]);
+        assert_eq!(
+            environment.passphrase().as_deref().map(Vec::as_slice),
+            Some(&b""[..])
+        );
+        assert!(environment.sign_passphrase().is_none());
+    }
+
+    #[test]
+    fn empty_folders_count_as_not_given() {
+        let environment = Environment::from([
+            ("HOME", "/h"),
+            ("XDG_CACHE_HOME", ""),
+            ("TMPDIR", ""),
+            ("TMP", "/t"),
+        ]);
+        assert_eq!(environment.cache_home(), Some("/h/.cache".into()));
+        assert_eq!(environment.temp_dir(), Some("/t".into()));
+        assert_eq!(environment.gnupg_home(), Some("/h/.gnupg".into()));
+    }
+
+    #[test]
+    fn debug_shows_no_values() {
+        let environment = Environment::from([("PASSPHRASE", "geheim")]);
+        assert!(!format!("{environment:?}").contains("geheim"));
+    }
+}

@@ -1,0 +1,206 @@
+//! How a run ends: exit statuses, and failures in words for people and codes for programs.
+
+mod codes;
+
+use std::error::Error;
+
+use crate::args::ArgsError;
+use crate::passphrase::PassphraseError;
+use crate::ui::{Level, LogError, Message, escape_lines};
+
+pub(crate) use codes::Code;
+
+/// A failure that ends the run.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) code: Code,
+    /// Words behind the code in the log protocol: names quoted.
+    pub(crate) extra: String,
+    /// What failed, naming the object.
+    pub(crate) message: String,
+    /// The chain of causes, outermost first.
+    pub(crate) causes: Vec<String>,
+    /// What the user can type or check.
+    pub(crate) hints: Vec<String>,
+}
+
+impl Failure {
+    /// A failure without causes.
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            extra: String::new(),
+            message: message.into(),
+            causes: Vec::new(),
+            hints: Vec::new(),
+        }
+    }
+
+    /// A failure with an error's text and its chain of sources.
+    pub(crate) fn from_error(code: Code, error: &(dyn Error + 'static)) -> Self {
+        let mut failure = Self::new(code, text(error));
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let text = text(error);
+            // Wrappers that only repeat what they wrap tell nothing new.
+            if failure.causes.last().unwrap_or(&failure.message) != &text {
+                failure.causes.push(text);
+            }
+            cause = error.source();
+        }
+        failure
+    }
+
+    /// Adds the words by which programs tell failures of one code apart.
+    pub(crate) fn extra(mut self, extra: impl Into<String>) -> Self {
+        self.extra = extra.into();
+        self
+    }
+
+    /// Adds something to type or check.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// What is printed: `error:`, `caused by:`, `hint:`. A mistake in the command line keeps the form
+    /// that scripts know, its class in front.
+    pub(crate) fn message(&self) -> Message {
+        let lead = match self.code {
+            Code::COMMAND_LINE if self.extra == COMMAND_LINE_ERROR => COMMAND_LINE_ERROR,
+            _ => "error",
+        };
+        let mut text = format!("{lead}: {}", escape_lines(&self.message));
+        for cause in &self.causes {
+            text.push_str("\ncaused by: ");
+            text.push_str(&escape_lines(cause));
+        }
+        for hint in &self.hints {
+            text.push_str("\nhint: ");
+            text.push_str(&escape_lines(hint));
+        }
+        if lead == COMMAND_LINE_ERROR {
+            text.push_str("\nEnter 'duplicity --help' for help screen.");
+        }
+        Message::new(Level::ERROR, text)
+            .code(self.code.0.into())
+            .extra(&*self.extra)
+    }
+}
+
+/// The class name that goes with a mistake in the command line.
+const COMMAND_LINE_ERROR: &str = "CommandLineError";
+
+/// An error's own words. System errors get their number in the form that programs look for.
+fn text(error: &(dyn Error + 'static)) -> String {
+    match error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::raw_os_error)
+    {
+        Some(number) => {
+            let words = error.to_string();
+            let words = words.split(" (os error").next().unwrap_or_default();
+            format!("[Errno {number}] {words}")
+        }
+        None => error.to_string(),
+    }
+}
+
+impl From<ArgsError> for Failure {
+    fn from(error: ArgsError) -> Self {
+        match error.exit_code() {
+            2 => Self::new(Code::AMBIGUOUS, error.to_string()),
+            _ => command_line(error.to_string()),
+        }
+    }
+}
+
+/// A mistake in the command line.
+pub(crate) fn command_line(message: impl Into<String>) -> Failure {
+    Failure::new(Code::COMMAND_LINE, message).extra(COMMAND_LINE_ERROR)
+}
+
+impl From<PassphraseError> for Failure {
+    fn from(error: PassphraseError) -> Self {
+        match error {
+            PassphraseError::Ended => Self::from_error(Code::EXCEPTION, &error)
+                .extra("EOFError")
+                .hint("set PASSPHRASE, or run it at a terminal"),
+            PassphraseError::Read(_) => Self::from_error(Code::EXCEPTION, &error).extra("OSError"),
+            PassphraseError::SignerDiffers => Self::from_error(Code::COMMAND_LINE, &error),
+        }
+    }
+}
+
+impl From<LogError> for Failure {
+    fn from(error: LogError) -> Self {
+        Self::from_error(Code::EXCEPTION, &error).extra("OSError")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn check(failure: &Failure, expected: Expect) {
+        expected.assert_eq(&failure.message().stanza());
+    }
+
+    #[test]
+    fn a_mistake_in_the_command_line_keeps_its_known_form() {
+        check(
+            &ArgsError::UnknownOption("--bogus".into()).into(),
+            expect![[r#"
+            ERROR 23 CommandLineError
+            . CommandLineError: unknown option: --bogus
+            . Enter 'duplicity --help' for help screen.
+
+        "#]],
+        );
+    }
+
+    #[test]
+    fn an_ambiguous_option_is_code_2() {
+        let error = ArgsError::AmbiguousOption {
+            typed: "--no".into(),
+            names: vec!["--no-a".into(), "--no-b".into()],
+        };
+        check(
+            &error.into(),
+            expect![[r#"
+            ERROR 2
+            . error: ambiguous option: --no could match --no-a, --no-b
+
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_missing_passphrase_is_what_a_desktop_program_waits_for() {
+        check(
+            &PassphraseError::Ended.into(),
+            expect![[r#"
+            ERROR 30 EOFError
+            . error: no passphrase: PASSPHRASE is not set and standard input ended
+            . hint: set PASSPHRASE, or run it at a terminal
+
+        "#]],
+        );
+    }
+
+    #[test]
+    fn causes_carry_the_number_of_a_system_error() {
+        let error = LogError::File("/x\u{1b}/log".into(), std::io::Error::from_raw_os_error(28));
+        check(
+            &error.into(),
+            expect![[r#"
+            ERROR 30 OSError
+            . error: cannot open log file /x\x1b/log
+            . caused by: [Errno 28] No space left on device
+
+        "#]],
+        );
+    }
+}

@@ -1,0 +1,44 @@
+//! Signals that end a run.
+//!
+//! An interrupted backup loses nothing: what is stored and recorded stays, and the next run goes on
+//! from there. So a signal only restores the terminal and ends the process, with the status that
+//! callers of duplicity know.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::exit::Code;
+use crate::passphrase::restore_echo;
+use crate::ui::Ui;
+
+/// What else is cleared away before the process ends.
+pub(crate) type Cleanup = Box<dyn Fn() + Send>;
+
+/// Handles SIGINT, SIGTERM and SIGHUP from now on.
+///
+/// # Errors
+/// When the system refuses the handlers.
+pub(crate) fn install(ui: Arc<Ui>, cleanup: Cleanup) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            if let Some(signal) = signals.forever().next() {
+                restore_echo();
+                cleanup();
+                if signal == SIGINT {
+                    ui.info("INT intercepted...exiting.");
+                    std::process::exit(Code::INTERRUPTED.0.into());
+                }
+                // Ends the process by the signal itself, so that its parent sees what happened.
+                if signal_hook::low_level::emulate_default_handler(signal).is_err() {
+                    std::process::exit(128 + signal);
+                }
+            }
+        })?;
+    Ok(())
+}

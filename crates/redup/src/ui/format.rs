@@ -1,0 +1,151 @@
+//! Times, sizes and durations as duplicity prints them.
+
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ZonedDateTime};
+
+/// `Tue Nov  7 08:01:02 2023` in the zone given; the bare number when no calendar has that time.
+pub(crate) fn pretty_time(seconds: i64, zone: &TimeZone) -> String {
+    match Timestamp::from_second(seconds) {
+        Ok(time) => ZonedDateTime::new(time, zone.clone())
+            .strftime("%a %b %e %H:%M:%S %Y")
+            .to_string(),
+        Err(_) => seconds.to_string(),
+    }
+}
+
+/// Offset of `zone`'s standard time in seconds east of UTC, around `now`: the lesser of the offsets
+/// of January and July, which holds on both hemispheres.
+pub(crate) fn standard_offset(zone: &TimeZone, now: i64) -> i32 {
+    const HALF_YEAR: i64 = 182 * 86_400;
+    let offset =
+        |seconds| Timestamp::from_second(seconds).map_or(0, |time| zone.to_offset(time).seconds());
+    let year_start = Timestamp::from_second(now).map_or(now, |time| {
+        let day = i64::from(ZonedDateTime::new(time, TimeZone::UTC).day_of_year());
+        now - (day - 1) * 86_400
+    });
+    offset(year_start).min(offset(year_start + HALF_YEAR))
+}
+
+/// `8.02 KB`, `22.9 MB`, `118 MB`: three significant digits, in powers of 1024.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 4] = [(40, "TB"), (30, "GB"), (20, "MB"), (10, "KB")];
+    for (shift, unit) in UNITS {
+        if bytes >= 1 << shift {
+            #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+            let value = bytes as f64 / (1u64 << shift) as f64;
+            let decimals = if value < 10.0 {
+                2
+            } else if value < 100.0 {
+                1
+            } else {
+                0
+            };
+            return format!("{value:.decimals$} {unit}");
+        }
+    }
+    if bytes == 1 {
+        "1 byte".to_owned()
+    } else {
+        format!("{bytes} bytes")
+    }
+}
+
+/// `1 hour 3 minutes 4.21 seconds`; zero parts are left out.
+pub(crate) fn duration(seconds: f64) -> String {
+    let hundredths = (seconds.max(0.0) * 100.0).round();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative, and the conversion saturates"
+    )]
+    let hundredths = hundredths as u64;
+    let (hours, minutes) = (hundredths / 360_000, hundredths / 6000 % 60);
+    let rest = hundredths % 6000;
+    let mut parts = Vec::new();
+    let mut count = |number: u64, unit: &str| match number {
+        0 => {}
+        1 => parts.push(format!("1 {unit}")),
+        _ => parts.push(format!("{number} {unit}s")),
+    };
+    count(hours, "hour");
+    count(minutes, "minute");
+    if rest == 100 {
+        parts.push("1 second".to_owned());
+    } else if rest != 0 || parts.is_empty() {
+        parts.push(format!("{}.{:02} seconds", rest / 100, rest % 100));
+    }
+    parts.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pretty_times_are_those_of_asctime() {
+        let zone = TimeZone::UTC;
+        assert_eq!(
+            pretty_time(1_700_000_000, &zone),
+            "Tue Nov 14 22:13:20 2023"
+        );
+        assert_eq!(
+            pretty_time(1_699_344_062, &zone),
+            "Tue Nov  7 08:01:02 2023"
+        );
+        assert_eq!(pretty_time(i64::MAX, &zone), i64::MAX.to_string());
+        let zone = TimeZone::posix("EST5EDT,M3.2.0,M11.1.0").unwrap();
+        assert_eq!(
+            pretty_time(1_690_000_000, &zone),
+            "Sat Jul 22 00:26:40 2023"
+        );
+    }
+
+    #[test]
+    fn standard_time_is_the_same_in_summer_and_winter() {
+        for (zone, offset) in [
+            ("UTC0", 0),
+            ("EST5EDT,M3.2.0,M11.1.0", -5 * 3600),
+            ("CET-1CEST,M3.5.0,M10.5.0/3", 3600),
+            ("AEST-10AEDT,M10.1.0,M4.1.0/3", 10 * 3600),
+            ("IST-5:30", 5 * 3600 + 1800),
+        ] {
+            let zone = TimeZone::posix(zone).unwrap();
+            for now in [1_700_000_000, 1_690_000_000, 0] {
+                assert_eq!(standard_offset(&zone, now), offset);
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_have_three_digits() {
+        let cases = [
+            (0, "0 bytes"),
+            (1, "1 byte"),
+            (1023, "1023 bytes"),
+            (1024, "1.00 KB"),
+            (8209, "8.02 KB"),
+            (24_012_390, "22.9 MB"),
+            (123_731_968, "118 MB"),
+            (5 << 30, "5.00 GB"),
+            (7 << 50, "7168 TB"),
+        ];
+        for (bytes, text) in cases {
+            assert_eq!(size(bytes), text);
+        }
+    }
+
+    #[test]
+    fn durations_leave_out_what_is_zero() {
+        let cases = [
+            (0.0, "0.00 seconds"),
+            (0.01, "0.01 seconds"),
+            (3784.21, "1 hour 3 minutes 4.21 seconds"),
+            (7200.0, "2 hours"),
+            (60.0, "1 minute"),
+            (-3.0, "0.00 seconds"),
+        ];
+        for (seconds, text) in cases {
+            assert_eq!(duration(seconds), text);
+        }
+    }
+}

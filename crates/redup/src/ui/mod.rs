@@ -1,0 +1,222 @@
+//! All printing: levels and streams, the log protocol, and the texts of each command.
+//!
+//! Names that come from archives, folders or the command line are escaped on their way in, by
+//! [`escape`] for people and [`quote_word`] for programs.
+
+mod escape;
+mod format;
+mod message;
+// mod statistics;
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::tz::TimeZone;
+
+pub(crate) use escape::{escape, escape_lines, quote_word};
+pub(crate) use format::{pretty_time, standard_offset};
+pub(crate) use message::{Level, Message};
+// pub(crate) use statistics::statistics;
+
+/// What to show, and where.
+#[derive(Debug)]
+pub(crate) struct UiOptions {
+    /// From 0, errors alone, to 9, everything.
+    pub(crate) verbosity: u8,
+    /// Begin messages with time and level.
+    pub(crate) timestamps: bool,
+    /// The zone of printed times.
+    pub(crate) zone: TimeZone,
+    /// Streams of the log protocol, open for writing.
+    pub(crate) logs: Vec<File>,
+}
+
+/// The one way to a person or program that watches. Usable from any thread.
+pub(crate) struct Ui {
+    verbosity: u8,
+    timestamps: bool,
+    zone: TimeZone,
+    outputs: Mutex<Outputs>,
+}
+
+struct Outputs {
+    stdout: Box<dyn Write + Send>,
+    stderr: Box<dyn Write + Send>,
+    logs: Vec<File>,
+}
+
+impl Ui {
+    /// Speaks to the process's streams.
+    pub(crate) fn new(options: UiOptions) -> Self {
+        Self::with_streams(options, Box::new(io::stdout()), Box::new(io::stderr()))
+    }
+
+    fn with_streams(
+        options: UiOptions,
+        stdout: Box<dyn Write + Send>,
+        stderr: Box<dyn Write + Send>,
+    ) -> Self {
+        let UiOptions {
+            verbosity,
+            timestamps,
+            zone,
+            logs,
+        } = options;
+        Self {
+            verbosity,
+            timestamps,
+            zone,
+            outputs: Mutex::new(Outputs {
+                stdout,
+                stderr,
+                logs,
+            }),
+        }
+    }
+
+    /// The zone of printed times.
+    pub(crate) fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    /// A time as it is printed everywhere.
+    pub(crate) fn time(&self, seconds: i64) -> String {
+        pretty_time(seconds, &self.zone)
+    }
+
+    /// Whether messages of this level are shown: to save the work of making them.
+    pub(crate) fn shows(&self, level: Level) -> bool {
+        level.0 <= self.verbosity
+    }
+
+    /// Says it on the terminal and on the log streams, if the verbosity lets it through. A stream
+    /// that is closed is no error: the work goes on.
+    pub(crate) fn say(&self, message: &Message) {
+        if !message.forced && !self.shows(message.level) {
+            return;
+        }
+        let stanza = message.stanza();
+        let mut outputs = self.outputs();
+        for log in &mut outputs.logs {
+            log.write_all(stanza.as_bytes()).ok();
+        }
+        if message.text.is_empty() {
+            return;
+        }
+        let line = format!("{}{}\n", self.stamp(message.level), message.text);
+        let stream = if message.level < Level::WARNING {
+            &mut outputs.stderr
+        } else {
+            &mut outputs.stdout
+        };
+        stream
+            .write_all(line.as_bytes())
+            .and_then(|()| stream.flush())
+            .ok();
+    }
+
+    /// An error without a code of its own that does not end the run.
+    pub(crate) fn error(&self, text: impl Into<String>) {
+        self.say(&Message::new(Level::ERROR, text));
+    }
+
+    /// Something a person should know.
+    pub(crate) fn warning(&self, text: impl Into<String>) {
+        self.say(&Message::new(Level::WARNING, text));
+    }
+
+    /// What is shown by default.
+    pub(crate) fn notice(&self, text: impl Into<String>) {
+        self.say(&Message::new(Level::NOTICE, text));
+    }
+
+    /// What helps to follow a run.
+    pub(crate) fn info(&self, text: impl Into<String>) {
+        self.say(&Message::new(Level::INFO, text));
+    }
+
+    /// Prints text that was asked for (help, version) as it is.
+    pub(crate) fn print(&self, text: &str) {
+        let mut outputs = self.outputs();
+        let stream = &mut outputs.stdout;
+        stream
+            .write_all(text.as_bytes())
+            .and_then(|()| stream.flush())
+            .ok();
+    }
+
+    fn stamp(&self, level: Level) -> String {
+        if !self.timestamps {
+            return String::new();
+        }
+        let now = jiff::ZonedDateTime::new(jiff::Timestamp::now(), self.zone.clone());
+        let millis = now.millisecond();
+        format!(
+            "{},{millis:03} {:<6} ",
+            now.strftime("%Y-%m-%d %H:%M:%S"),
+            level.keyword()
+        )
+    }
+
+    fn outputs(&self) -> MutexGuard<'_, Outputs> {
+        // A thread that panicked while it printed leaves the streams as usable as before.
+        self.outputs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Ui {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ui")
+            .field("verbosity", &self.verbosity)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a log stream cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LogError {
+    #[error("cannot write to log file descriptor {0}")]
+    Descriptor(i64, #[source] io::Error),
+    #[error("cannot open log file {}", .0.display())]
+    File(PathBuf, #[source] io::Error),
+}
+
+/// Opens a descriptor that the caller of this process left open.
+///
+/// Call it before anything else is opened, so that a number nobody opened is noticed.
+pub(crate) fn log_descriptor(number: i64) -> Result<File, LogError> {
+    descriptor(number).map_err(|error| LogError::Descriptor(number, error))
+}
+
+/// Opens a file that stanzas are appended to.
+pub(crate) fn log_file(path: PathBuf) -> Result<File, LogError> {
+    File::options()
+        .append(true)
+        .create(true)
+        .open(&path)
+        .map_err(|error| LogError::File(path, error))
+}
+
+/// A descriptor known by its number is duplicated by the kernel's own means, or, where those are
+/// forbidden, opened anew through `/proc`, which serves pipes and files.
+fn descriptor(number: i64) -> io::Result<File> {
+    use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+    use std::os::fd::AsRawFd;
+
+    let number = i32::try_from(number).map_err(|_| rustix::io::Errno::BADF)?;
+    if let Ok(own) = pidfd_open(getpid(), PidfdFlags::empty()) {
+        if own.as_raw_fd() == number {
+            return Err(rustix::io::Errno::BADF.into());
+        }
+        match pidfd_getfd(&own, number, PidfdGetfdFlags::empty()) {
+            Ok(duplicate) => return Ok(duplicate.into()),
+            Err(rustix::io::Errno::BADF) => return Err(rustix::io::Errno::BADF.into()),
+            Err(_) => {}
+        }
+    }
+    File::options()
+        .append(true)
+        .open(format!("/proc/self/fd/{number}"))
+}
