@@ -7,7 +7,7 @@ use std::io::Read;
 use redup_format::index::PathIndex;
 
 use crate::Error;
-use crate::sigtar::{SigEntry, SigHead, SigKind, SigState, SigtarReader};
+use crate::sigtar::{SigEntry, SigHead, SigtarReader};
 
 /// The signatures of a chain as one stream: of each path, what the newest sigtar says of it.
 ///
@@ -68,18 +68,8 @@ impl<R: Read> CombinedSignatures<R> {
         let Some(head) = self.advance()?.cloned() else {
             return Ok(None);
         };
-        let state = match head.kind {
-            SigKind::File { .. } => SigState::File {
-                signature: self.read_signature(signature_limit)?,
-            },
-            SigKind::Other => SigState::Other,
-            SigKind::Deleted => SigState::Deleted,
-        };
-        Ok(Some(SigEntry {
-            index: head.index,
-            state,
-            attributes: head.attributes,
-        }))
+        let signature = self.read_signature(signature_limit)?;
+        Ok(Some(head.with_signature(signature)))
     }
 }
 

@@ -5,14 +5,15 @@
 //! ([`DifftarReader`]).
 
 mod encode;
+mod part;
 mod read;
 
 use redup_format::entry::{Attributes, FileType};
 use redup_format::index::PathIndex;
 
 pub use encode::{Member, Payload, PieceEncoder};
+pub(crate) use part::{attributes, attributes_of_file};
 pub use read::{DifftarReader, OrderPolicy, Volume, VolumeSource};
-pub(crate) use read::{attributes, attributes_of_file};
 
 /// What a set has to say of one path.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -60,6 +60,21 @@ pub enum SigState {
     Deleted,
 }
 
+impl SigHead {
+    /// The whole entry; `signature` counts only for a file.
+    pub(crate) fn with_signature(self, signature: Vec<u8>) -> SigEntry {
+        SigEntry {
+            index: self.index,
+            state: match self.kind {
+                SigKind::File { .. } => SigState::File { signature },
+                SigKind::Other => SigState::Other,
+                SigKind::Deleted => SigState::Deleted,
+            },
+            attributes: self.attributes,
+        }
+    }
+}
+
 /// Reads one sigtar: a cursor over its entries, of which a signature is read only when asked for.
 ///
 /// Further entries of the same index as the one before, and of the root, are passed over: very old archives repeat
@@ -141,18 +156,8 @@ impl<R: Read> SigtarReader<R> {
         let Some(head) = self.advance()?.cloned() else {
             return Ok(None);
         };
-        let state = match head.kind {
-            SigKind::File { .. } => SigState::File {
-                signature: self.read_signature(signature_limit)?,
-            },
-            SigKind::Other => SigState::Other,
-            SigKind::Deleted => SigState::Deleted,
-        };
-        Ok(Some(SigEntry {
-            index: head.index,
-            state,
-            attributes: head.attributes,
-        }))
+        let signature = self.read_signature(signature_limit)?;
+        Ok(Some(head.with_signature(signature)))
     }
 
     fn check_order(&self, index: &PathIndex) -> Result<bool, Error> {
@@ -185,7 +190,8 @@ fn understand(member: TarMember) -> Result<SigHead, Error> {
     })
 }
 
-/// Writes one sigtar. Entries must come in path order; nothing checks that.
+/// Writes one sigtar. Entries must come in path order, which is checked: one out of order, once stored, would make
+/// the whole chain unusable.
 ///
 /// Every entry is written whole by the call that adds it, so the archive may be flushed, or left unfinished, between
 /// any two: a reader takes it as it is.
@@ -193,6 +199,7 @@ fn understand(member: TarMember) -> Result<SigHead, Error> {
 pub struct SigtarWriter<W> {
     inner: W,
     written: u64,
+    last: Option<PathIndex>,
 }
 
 impl<W: Write> SigtarWriter<W> {
@@ -203,7 +210,11 @@ impl<W: Write> SigtarWriter<W> {
 
     /// Goes on with an unfinished archive of `written` bytes, at whose end `inner` stands.
     pub fn append(inner: W, written: u64) -> Self {
-        Self { inner, written }
+        Self {
+            inner,
+            written,
+            last: None,
+        }
     }
 
     /// Adds a regular file by its encoded signature.
@@ -272,11 +283,17 @@ impl<W: Write> SigtarWriter<W> {
         attributes: &Attributes,
         payload: &[u8],
     ) -> Result<(), Error> {
+        if let Some(previous) = self.last.as_ref().filter(|last| *last >= index) {
+            let (index, previous) = (index.clone(), previous.clone());
+            return Err(Error::OutOfOrder { index, previous });
+        }
         let name = sigtar_name(kind, index, attributes);
         let len = payload.len() as u64;
         self.write(&encode_header(&name, attributes, len)?)?;
         self.write(payload)?;
-        self.write(&[0; BLOCK_LEN][..padding(len)])
+        self.write(&[0; BLOCK_LEN][..padding(len)])?;
+        self.last = Some(index.clone());
+        Ok(())
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {

@@ -2,12 +2,12 @@
 
 use std::io::{self, Read};
 
-use redup_format::entry::Attributes;
 use redup_format::index::PathIndex;
 
-use super::{Content, Entry};
-use crate::member::{MemberKind, MemberName, PIECE_LEN};
-use crate::tar::{Limits, TarMember, TarReader};
+use super::Entry;
+use super::part::Part;
+use crate::member::{MemberKind, PIECE_LEN};
+use crate::tar::{Limits, TarReader};
 use crate::{BoxError, Error, Warning, Warnings};
 
 /// One volume, decrypted and decompressed.
@@ -84,16 +84,6 @@ pub struct DifftarReader<V: VolumeSource> {
 struct OpenVolume<R> {
     name: String,
     tar: TarReader<R>,
-}
-
-/// A member, understood.
-#[derive(Debug)]
-struct Part {
-    index: PathIndex,
-    kind: MemberKind,
-    piece: Option<u32>,
-    content: Content,
-    size: u64,
 }
 
 /// Where the current entry's payload stands.
@@ -311,7 +301,7 @@ impl<V: VolumeSource> DifftarReader<V> {
             };
             match volume.tar.next_member() {
                 Ok(Some(member)) => {
-                    return understand(member)
+                    return Part::understand(member)
                         .map(Some)
                         .map_err(|error| self.give_up_volume(error));
                 }
@@ -378,41 +368,4 @@ fn payload_at(part: &Part, expected: u32) -> Payload {
         },
         Some(found) => Payload::Gap { expected, found },
     }
-}
-
-fn understand(member: TarMember) -> Result<Part, Error> {
-    let MemberName { kind, index, piece } = MemberName::parse(&member.name)?;
-    let size = member.size;
-    let content = match kind {
-        MemberKind::Deleted => Content::Deleted,
-        MemberKind::Snapshot if piece.is_none() => Content::Snapshot(attributes(member)?),
-        MemberKind::Snapshot => Content::Snapshot(attributes_of_file(member)?),
-        MemberKind::Diff => Content::Diff(attributes_of_file(member)?),
-        MemberKind::Signature => return Err(Error::ForeignMember { name: member.name }),
-    };
-    Ok(Part {
-        index,
-        kind,
-        piece,
-        content,
-        size,
-    })
-}
-
-pub(crate) fn attributes(mut member: TarMember) -> Result<Attributes, Error> {
-    let type_flag = member.type_flag;
-    let name = std::mem::take(&mut member.name);
-    member
-        .into_attributes()
-        .ok_or(Error::UnexpectedType { name, type_flag })
-}
-
-pub(crate) fn attributes_of_file(member: TarMember) -> Result<Attributes, Error> {
-    if member.type_flag != crate::tar::type_flag::REGULAR {
-        return Err(Error::UnexpectedType {
-            name: member.name,
-            type_flag: member.type_flag,
-        });
-    }
-    attributes(member)
 }

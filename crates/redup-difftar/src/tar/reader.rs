@@ -241,7 +241,10 @@ impl<R: Read> TarReader<R> {
 
     /// Reads `count` bytes, or as many as there are, to nowhere.
     fn discard(&mut self, count: u64) -> Result<u64, Error> {
-        let mut chunk = [0; 16 << 10];
+        if count == 0 {
+            return Ok(0);
+        }
+        let mut chunk = [0; 8 << 10];
         let mut discarded = 0;
         while discarded < count {
             let left = usize::try_from(count - discarded).unwrap_or(usize::MAX);
