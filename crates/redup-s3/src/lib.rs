@@ -1,1 +1,36 @@
-//! Storage on Amazon S3 and servers that speak its protocol.
+//! A backup's files in a bucket of Amazon S3, or of a server that speaks its protocol.
+//!
+//! [`S3Storage::connect`] turns [`S3Options`] into a [`Storage`](redup_storage::Storage):
+//!
+//! | module | decides |
+//! |---|---|
+//! | `options` | what the caller can ask for |
+//! | `endpoint` | which server, by which kind of address, over which IP families |
+//! | `http` | TLS roots, proxies, connections |
+//! | `connect` | region and credentials; whether the bucket is there, and where |
+//! | `class` | the storage class of each object |
+//! | `checksum` | checksums on uploads, and servers that refuse them |
+//! | `storage`, `read`, `upload` | the requests |
+//! | `error` | what went wrong, in words that help |
+//!
+//! Amazon's endpoints are used dual-stack, so that hosts with IPv6 only and with IPv4 only both
+//! reach them; a server named by URL is used as it was named.
+#![forbid(unsafe_code)]
+
+mod checksum;
+mod class;
+mod connect;
+mod endpoint;
+mod error;
+mod hint;
+mod http;
+mod options;
+mod read;
+mod storage;
+#[cfg(test)]
+mod testing;
+mod upload;
+
+pub use class::{ClassFlags, ClassPolicy};
+pub use options::{Addressing, Encryption, Keys, Notice, NoticeSink, S3Options};
+pub use storage::S3Storage;

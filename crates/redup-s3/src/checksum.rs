@@ -1,0 +1,173 @@
+//! Checksums on uploads, and servers that do not want them.
+//!
+//! Every upload names CRC32 on create, each part and complete, with the value computed here: that
+//! form works on the most servers, and lets the server find damage on the way. A server other than
+//! Amazon's that refuses its first upload because of it is asked again without, and so for the
+//! rest of the run.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use aws_smithy_types::base64;
+
+use crate::error::Failure;
+
+/// Whether uploads carry checksums.
+#[derive(Debug)]
+pub(crate) struct Checksums {
+    state: AtomicU8,
+    may_be_refused: bool,
+}
+
+/// Checksums are sent, and no upload has succeeded yet.
+const TRIED: u8 = 0;
+/// Checksums are sent, and the server is known to take them.
+const PROVEN: u8 = 1;
+/// No checksums are sent.
+const OFF: u8 = 2;
+
+impl Checksums {
+    /// Checksums from the start, if `wanted`; given up when refused, if `may_be_refused`.
+    pub(crate) fn new(wanted: bool, may_be_refused: bool) -> Self {
+        Self {
+            state: AtomicU8::new(if wanted { TRIED } else { OFF }),
+            may_be_refused,
+        }
+    }
+
+    /// Whether the next upload is to carry checksums.
+    pub(crate) fn enabled(&self) -> bool {
+        self.state.load(Ordering::Acquire) != OFF
+    }
+
+    /// An upload with checksums has succeeded: what fails from here on has other reasons.
+    pub(crate) fn proven(&self) {
+        let exchange = (Ordering::AcqRel, Ordering::Relaxed);
+        self.state
+            .compare_exchange(TRIED, PROVEN, exchange.0, exchange.1)
+            .ok();
+    }
+
+    /// What to make of an upload with checksums that failed.
+    pub(crate) fn refused(&self, failure: &Failure) -> Verdict {
+        if !self.may_be_refused || !looks_like_refusal(failure) {
+            return Verdict::Unrelated;
+        }
+        match self
+            .state
+            .compare_exchange(TRIED, OFF, Ordering::AcqRel, Ordering::Acquire)
+        {
+            Ok(_) => Verdict::GivenUp,
+            Err(OFF) => Verdict::GivenUpBefore,
+            Err(_) => Verdict::Unrelated,
+        }
+    }
+}
+
+/// Whether a failed upload should be tried again without checksums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It failed for another reason.
+    Unrelated,
+    /// Yes, and this is the first to find it out.
+    GivenUp,
+    /// Yes, as another request has found out meanwhile.
+    GivenUpBefore,
+}
+
+/// The answers that servers were seen to give to checksums they do not know.
+fn looks_like_refusal(failure: &Failure) -> bool {
+    let names_it = || {
+        let message = failure
+            .message
+            .as_deref()
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        ["checksum", "x-amz-", "aws-chunked", "trailer"]
+            .iter()
+            .any(|word| message.contains(word))
+    };
+    match (failure.status, failure.code.as_deref()) {
+        (Some(400..=499), Some("InvalidArgument" | "InvalidDigest" | "UnsupportedArgument")) => {
+            names_it()
+        }
+        (
+            Some(400..=403),
+            Some("InvalidRequest" | "XAmzContentSHA256Mismatch" | "SignatureDoesNotMatch"),
+        ) => true,
+        (Some(501), _) => true,
+        _ => false,
+    }
+}
+
+/// The CRC32 of `data` as the protocol writes it.
+pub(crate) fn crc32(data: &[u8]) -> String {
+    base64::encode(crc32fast::hash(data).to_be_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_value_is_big_endian_base64() {
+        assert_eq!(crc32(b"123456789"), "y/Q5Jg==");
+    }
+
+    #[test]
+    fn refusals_of_servers_are_recognised() {
+        for (status, code, message) in [
+            (400, "XAmzContentSHA256Mismatch", ""),
+            (
+                400,
+                "InvalidArgument",
+                "Unsupported header 'x-amz-sdk-checksum-algorithm'",
+            ),
+            (403, "SignatureDoesNotMatch", ""),
+            (501, "NotImplemented", ""),
+        ] {
+            let checksums = Checksums::new(true, true);
+            assert_eq!(
+                checksums.refused(&Failure::answered(status, code, message)),
+                Verdict::GivenUp
+            );
+            assert!(!checksums.enabled());
+            let again = checksums.refused(&Failure::answered(status, code, message));
+            assert_eq!(
+                again,
+                Verdict::GivenUpBefore,
+                "a request in flight at the time"
+            );
+        }
+    }
+
+    #[test]
+    fn other_failures_change_nothing() {
+        let checksums = Checksums::new(true, true);
+        for (status, code) in [
+            (403, "AccessDenied"),
+            (400, "InvalidArgument"),
+            (503, "SlowDown"),
+        ] {
+            assert_eq!(
+                checksums.refused(&Failure::answered(status, code, "class")),
+                Verdict::Unrelated
+            );
+        }
+        assert!(checksums.enabled());
+    }
+
+    #[test]
+    fn a_server_that_took_them_once_and_amazon_are_not_doubted() {
+        let refusal = Failure::answered(403, "SignatureDoesNotMatch", "");
+        let proven = Checksums::new(true, true);
+        proven.proven();
+        assert_eq!(proven.refused(&refusal), Verdict::Unrelated);
+        assert_eq!(
+            Checksums::new(true, false).refused(&refusal),
+            Verdict::Unrelated
+        );
+        let off = Checksums::new(false, true);
+        off.proven();
+        assert!(!off.enabled());
+    }
+}

@@ -1,0 +1,123 @@
+//! What the user can type or check after a failure.
+
+use redup_storage::{ErrorKind, Op};
+
+use crate::error::{Failure, Place, Trouble};
+
+/// A hint for the failure, where there is something to do about it.
+pub(crate) fn hint(failure: &Failure, op: Op, place: &Place) -> Option<String> {
+    match failure.trouble() {
+        Trouble::None => hint_on_answer(failure, op, place),
+        trouble => hint_on_trouble(trouble, failure, place),
+    }
+}
+
+fn hint_on_answer(failure: &Failure, op: Op, place: &Place) -> Option<String> {
+    let Place { bucket, .. } = place;
+    let hint = match failure.code.as_deref().unwrap_or_default() {
+        "InvalidAccessKeyId" => {
+            "the server does not know the access key: check AWS_ACCESS_KEY_ID or the profile".into()
+        }
+        "SignatureDoesNotMatch" => match place.on_amazon {
+            true => "check AWS_SECRET_ACCESS_KEY or the profile".into(),
+            false => "check AWS_SECRET_ACCESS_KEY or the profile, and --s3-region-name".into(),
+        },
+        "ExpiredToken" | "TokenRefreshRequired" | "InvalidToken" => {
+            "the temporary credentials have expired or do not fit: renew AWS_SESSION_TOKEN and its keys"
+                .into()
+        }
+        "AuthorizationHeaderMalformed" => {
+            "the server expects another region: name it with --s3-region-name".into()
+        }
+        "RequestTimeTooSkewed" => {
+            "this machine's clock and the server's are more than 15 minutes apart: set the clock"
+                .into()
+        }
+        "PermanentRedirect" | "TemporaryRedirect" | "IllegalLocationConstraintException" => {
+            "the bucket is in another region: name it with --s3-region-name".into()
+        }
+        "InvalidBucketName" => format!(
+            "{bucket:?} is taken as the bucket; if it is a server, name it with --s3-endpoint-url"
+        ),
+        "InvalidObjectState" => {
+            "the object is in an archive storage class: restore it in S3 first, then try again"
+                .into()
+        }
+        "InvalidStorageClass" => class_hint(),
+        "InvalidArgument" | "NotImplemented" if place.class_asked && is_upload(op) => class_hint(),
+        _ if failure.means_missing_bucket(op) => {
+            "check the bucket's name and the server; buckets are never created".into()
+        }
+        _ if failure.kind() == ErrorKind::PermissionDenied => permission_hint(op, place),
+        _ if failure.status == Some(301) => {
+            "the bucket is in another region: name it with --s3-region-name".into()
+        }
+        _ => return None,
+    };
+    Some(hint)
+}
+
+fn class_hint() -> String {
+    "the server does not have the storage class asked for: choose another with --s3-storage-class"
+        .into()
+}
+
+fn is_upload(op: Op) -> bool {
+    matches!(op, Op::Put | Op::BeginUpload | Op::PutPart | Op::Complete)
+}
+
+fn permission_hint(op: Op, place: &Place) -> String {
+    let Place { bucket, prefix, .. } = place;
+    let permission = match op {
+        Op::Connect | Op::List => return format!("s3:ListBucket is needed on the bucket {bucket}"),
+        Op::ListUnfinished => {
+            return format!("s3:ListBucketMultipartUploads is needed on the bucket {bucket}");
+        }
+        Op::Head | Op::Get => "s3:GetObject",
+        Op::Delete => "s3:DeleteObject",
+        Op::Abort | Op::DiscardUnfinished => "s3:AbortMultipartUpload",
+        _ => "s3:PutObject",
+    };
+    let kms = match (place.kms, is_upload(op)) {
+        (true, true) => ", and kms:GenerateDataKey and kms:Decrypt on the key",
+        (true, false) if permission == "s3:GetObject" => ", and kms:Decrypt on the key",
+        _ => "",
+    };
+    format!("{permission} is needed on {bucket}/{prefix}*{kms}")
+}
+
+fn hint_on_trouble(trouble: Trouble, failure: &Failure, place: &Place) -> Option<String> {
+    let hint = match trouble {
+        Trouble::NoCredentials => {
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with AWS_PROFILE"
+                .into()
+        }
+        Trouble::NoRoute if place.on_amazon && !place.dual_stack => format!(
+            "a host without IPv4 needs the dual-stack endpoint: leave out --s3-endpoint-url and \
+             --s3-no-dualstack, or use https://s3.dualstack.{}.amazonaws.com",
+            place.region
+        ),
+        Trouble::NoRoute => "check this machine's network and the server's address".into(),
+        Trouble::UnknownHost => match place.endpoint {
+            Some(_) => "check the host name in --s3-endpoint-url, and name service".into(),
+            None => "check --s3-region-name, and name service".into(),
+        },
+        Trouble::Refused => "check that the server is running, and the port".into(),
+        Trouble::Tls if failure_mentions_plain_http(failure) => {
+            "the server seems to speak plain HTTP: use http:// in --s3-endpoint-url".into()
+        }
+        Trouble::Tls => {
+            "if the server's certificate is of an authority of your own, name its certificate \
+             with --ssl-cacert-file or AWS_CA_BUNDLE"
+                .into()
+        }
+        _ => return None,
+    };
+    Some(hint)
+}
+
+fn failure_mentions_plain_http(failure: &Failure) -> bool {
+    failure
+        .cause_text()
+        .is_some_and(|text| text.contains("InvalidContentType"))
+}

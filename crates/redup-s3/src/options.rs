@@ -1,0 +1,276 @@
+//! What the caller can ask for, and what it is told.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redup_storage::S3Url;
+
+use crate::ClassPolicy;
+
+/// Everything that decides how a bucket is reached and used.
+///
+/// What is left at its default comes from the environment and the shared configuration files the
+/// way Amazon's SDKs read them (`AWS_*`, `~/.aws/*`): credentials, region, endpoint URL,
+/// dual-stack, checksum settings.
+#[derive(Clone)]
+pub struct S3Options {
+    /// The target.
+    pub url: S3Url,
+    /// The server, such as `https://minio.example:9000`, in place of Amazon's for the region.
+    /// Without a scheme it is taken as HTTPS, or HTTP when [`unencrypted`](Self::unencrypted).
+    pub endpoint_url: Option<String>,
+    /// The region. Default: the environment's, the profile's, the host's own on EC2, `us-east-1`;
+    /// the bucket's own region is found out and followed in any case.
+    pub region: Option<String>,
+    /// The profile of the shared configuration files.
+    pub profile: Option<String>,
+    /// Keys to use in place of the environment's.
+    pub keys: Option<Keys>,
+    /// Whether to use Amazon's dual-stack endpoints. Default: what the environment or profile
+    /// says, else yes. Without effect when an endpoint URL is in force.
+    pub dual_stack: Option<bool>,
+    /// Plain HTTP, unless an endpoint URL states its scheme.
+    pub unencrypted: bool,
+    /// How the bucket is named. Default: in the path when an endpoint URL is in force, else in
+    /// the host name.
+    pub addressing: Option<Addressing>,
+    /// A file of PEM certificates to trust besides the system's (`AWS_CA_BUNDLE` is for the
+    /// caller to read: the SDK does not).
+    pub ca_file: Option<PathBuf>,
+    /// Storage classes.
+    pub classes: ClassPolicy,
+    /// Encryption by the server.
+    pub encryption: Encryption,
+    /// Who is granted full control of each object, as the header `x-amz-grant-full-control` has it.
+    pub grant_full_control: Option<String>,
+    /// The size of upload parts in bytes; at least 5 MiB, at most 5 GiB. Default: 8 MiB, more
+    /// when [`expected_object_size`](Self::expected_object_size) needs it.
+    pub part_size: Option<u64>,
+    /// The largest object to be expected: an upload has at most 10,000 parts.
+    pub expected_object_size: Option<u64>,
+    /// How many requests at once. Default: 8; throughput grows almost linearly up to there, and
+    /// beyond 16 servers begin to refuse.
+    pub connections: Option<usize>,
+    /// How often a request is tried, within the SDK; the time between grows to 20 s.
+    pub attempts: u32,
+    /// How long to wait for a connection, and for an answer that needs no data to be moved.
+    pub timeout: Duration,
+    /// Is told what was decided on the way.
+    pub notify: Option<NoticeSink>,
+}
+
+impl S3Options {
+    /// The defaults for a target.
+    pub fn new(url: S3Url) -> Self {
+        Self {
+            url,
+            endpoint_url: None,
+            region: None,
+            profile: None,
+            keys: None,
+            dual_stack: None,
+            unencrypted: false,
+            addressing: None,
+            ca_file: None,
+            classes: ClassPolicy::default(),
+            encryption: Encryption::default(),
+            grant_full_control: None,
+            part_size: None,
+            expected_object_size: None,
+            connections: None,
+            attempts: 8,
+            timeout: Duration::from_secs(30),
+            notify: None,
+        }
+    }
+
+    /// The size of upload parts, within the protocol's bounds and large enough for 10,000 parts
+    /// to hold the largest object expected.
+    pub(crate) fn settled_part_size(&self) -> u64 {
+        const MIB: u64 = 1 << 20;
+        // As fast as 16 MiB with 8 connections (both within 5 % of each other), at half the memory:
+        // parts in flight take about twice their size times the connections.
+        let wanted = self.part_size.unwrap_or(8 * MIB);
+        // A tenth more than expected, since a volume's size is only known when it is cut.
+        let expected = self.expected_object_size.unwrap_or(0);
+        let needed = (expected / MAX_PARTS + expected / (10 * MAX_PARTS)).next_multiple_of(MIB);
+        wanted.max(needed).clamp(5 * MIB, 5 << 30)
+    }
+
+    pub(crate) fn notify(&self, notice: &Notice) {
+        if let Some(notify) = &self.notify {
+            notify(notice);
+        }
+    }
+}
+
+/// The most parts of one upload.
+pub(crate) const MAX_PARTS: u64 = 10_000;
+
+impl fmt::Debug for S3Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("S3Options")
+            .field("url", &self.url)
+            .field("endpoint_url", &self.endpoint_url)
+            .field("region", &self.region)
+            .field("classes", &self.classes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An access key and its secret. `Debug` shows the key's name alone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Keys {
+    /// The name of the key, which is no secret.
+    pub access_key_id: String,
+    /// The secret.
+    pub secret_access_key: String,
+    /// What temporary keys come with.
+    pub session_token: Option<String>,
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys")
+            .field("access_key_id", &self.access_key_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a request names its bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Addressing {
+    /// `https://server/bucket/key`
+    Path,
+    /// `https://bucket.server/key`
+    VirtualHost,
+}
+
+/// Encryption at rest, done by the server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Encryption {
+    /// What the bucket says; Amazon encrypts by default.
+    #[default]
+    BucketDefault,
+    /// With keys that S3 manages (`AES256`).
+    S3Managed,
+    /// With a key of the key management service.
+    Kms {
+        /// The key's id or ARN.
+        key_id: String,
+    },
+}
+
+/// Receives [`Notice`]s.
+pub type NoticeSink = Arc<dyn Fn(&Notice) + Send + Sync>;
+
+/// Something that was decided or found out, and that a user may want to know.
+/// `Display` is a sentence fragment for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// The bucket is in another region than asked for; that one is used.
+    RegionFollowed {
+        /// The bucket.
+        bucket: String,
+        /// What was tried first.
+        from: String,
+        /// Where the bucket is.
+        to: String,
+    },
+    /// The URL's first part was read as a server.
+    HostInUrl {
+        /// The server.
+        host: String,
+        /// The bucket.
+        bucket: String,
+    },
+    /// The server refuses checksums on uploads; they are left out from here on.
+    ChecksumsRefused {
+        /// What it answered.
+        answer: String,
+    },
+    /// Objects go to Infrequent Access, since nothing else was asked for.
+    InfrequentAccess,
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RegionFollowed { bucket, from, to } => {
+                write!(
+                    f,
+                    "bucket {bucket} is in region {to}, not {from}: using {to}"
+                )
+            }
+            Self::HostInUrl { host, bucket } => write!(
+                f,
+                "{host} is taken as the S3 server and {bucket} as the bucket; \
+                 --s3-endpoint-url says so without guessing"
+            ),
+            Self::ChecksumsRefused { answer } => write!(
+                f,
+                "the server refuses checksums on uploads ({answer}): going on without them; \
+                 AWS_REQUEST_CHECKSUM_CALCULATION=when_required does so from the start"
+            ),
+            Self::InfrequentAccess => write!(
+                f,
+                "objects of 128 KiB and more are stored as STANDARD_IA; \
+                 --s3-storage-class chooses another class"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::options;
+
+    #[test]
+    fn part_sizes_stay_within_the_protocols_bounds() {
+        let size = |part_size, expected| {
+            let options = S3Options {
+                part_size,
+                expected_object_size: expected,
+                ..options("b")
+            };
+            options.settled_part_size()
+        };
+        assert_eq!(size(None, None), 8 << 20);
+        assert_eq!(size(Some(1), None), 5 << 20);
+        assert_eq!(size(Some(u64::MAX), None), 5 << 30);
+        assert_eq!(size(None, Some(200 << 20)), 8 << 20);
+        for expected in [100 << 30, 1 << 40, 48 << 40] {
+            let size = size(None, Some(expected));
+            assert!(
+                size * MAX_PARTS >= expected && size.is_multiple_of(1 << 20),
+                "{expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn debug_output_holds_no_secret() {
+        let keys = Keys {
+            access_key_id: "AKIDEXAMPLE".into(),
+            secret_access_key: "topsecret".into(),
+            session_token: Some("alsosecret".into()),
+        };
+        let options = S3Options {
+            keys: Some(keys.clone()),
+            ..options("b")
+        };
+        let text = format!("{keys:?} {options:?}");
+        assert!(
+            text.contains("AKIDEXAMPLE") && !text.contains("secret\""),
+            "{text}"
+        );
+        assert!(
+            !text.contains("topsecret") && !text.contains("alsosecret"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,135 @@
+//! Ranged downloads.
+
+use std::ops::Range;
+
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use bytes::{Bytes, BytesMut};
+use redup_storage::{Error, ErrorKind, Op, Result};
+
+use crate::error::Failure;
+use crate::storage::{Bucket, transfer_time};
+
+impl Bucket {
+    /// Exactly the bytes of `range`.
+    ///
+    /// The body is read at once and to its end, within a time that its length allows: one that is
+    /// left open while something else is waited for would be taken for a stall.
+    pub(crate) async fn get(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
+        if range.end <= range.start {
+            return self.get_nothing(name, range).await;
+        }
+        let len = range.end - range.start;
+        let answer = self
+            .client
+            .get_object()
+            .bucket(&self.place.bucket)
+            .key(self.key(name))
+            .range(format!("bytes={}-{}", range.start, range.end - 1))
+            .customize()
+            .config_override(self.request_for(0))
+            .send()
+            .await
+            .map_err(|error| Failure::of(&error).into_error(Op::Get, name, &self.place))?;
+        self.check_answer(name, &range, &answer)?;
+        let body = tokio::time::timeout(transfer_time(len), self.read_body(name, len, answer));
+        body.await
+            .unwrap_or_else(|_| Err(self.error(ErrorKind::Timeout, Op::Get, name)))
+    }
+
+    /// The protocol has no empty range, so the object is looked up instead.
+    async fn get_nothing(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
+        let len = self.head(Op::Get, name).await?;
+        match range.start == range.end && range.end <= len {
+            true => Ok(Bytes::new()),
+            false => Err(self.not_there(name, &range, len)),
+        }
+    }
+
+    /// Compares what the server is about to send with what was asked for.
+    fn check_answer(&self, name: &str, range: &Range<u64>, answer: &GetObjectOutput) -> Result<()> {
+        let announced = answer
+            .content_length()
+            .and_then(|len| u64::try_from(len).ok());
+        match answer.content_range().map(parse_content_range) {
+            Some(Some((_, total))) if range.end > total => Err(self.not_there(name, range, total)),
+            Some(Some((sent, _))) if sent == *range => Ok(()),
+            Some(_) => Err(self
+                .error(ErrorKind::Corrupt, Op::Get, name)
+                .with_detail("the server sends another range than asked for")),
+            // A server may send the whole object in place of a range that is the whole object.
+            None if range.start == 0 && announced == Some(range.end) => Ok(()),
+            None if announced.is_some_and(|len| len < range.end) => {
+                Err(self.not_there(name, range, announced.unwrap_or(0)))
+            }
+            None => Err(self
+                .error(ErrorKind::Unsupported, Op::Get, name)
+                .with_detail("the server ignores the range asked for")),
+        }
+    }
+
+    async fn read_body(&self, name: &str, len: u64, answer: GetObjectOutput) -> Result<Bytes> {
+        let failed = |kind| self.error(kind, Op::Get, name);
+        let wanted = usize::try_from(len).map_err(|_| failed(ErrorKind::Unsupported))?;
+        let mut data = BytesMut::with_capacity(wanted);
+        let mut body = answer.body;
+        loop {
+            let chunk = match body.try_next().await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => break,
+                Err(error) => {
+                    let kind = ErrorKind::Unreachable;
+                    return Err(failed(kind)
+                        .with_detail("the transfer broke off")
+                        .with_source(error));
+                }
+            };
+            if chunk.len() > wanted - data.len() {
+                return Err(failed(ErrorKind::Corrupt).with_detail("the server sends too much"));
+            }
+            data.extend_from_slice(&chunk);
+        }
+        if data.len() < wanted {
+            let detail = format!("{} bytes arrived of {wanted}", data.len());
+            return Err(failed(ErrorKind::Corrupt).with_detail(detail));
+        }
+        Ok(data.freeze())
+    }
+
+    fn not_there(&self, name: &str, range: &Range<u64>, len: u64) -> Error {
+        let Range { start, end } = range;
+        let detail = format!("bytes {start} to {end} were wanted, it has {len}");
+        self.error(ErrorKind::Mismatch, Op::Get, name)
+            .with_detail(detail)
+    }
+}
+
+/// `bytes 0-99/1234` as the range `0..100` and the object's length.
+fn parse_content_range(text: &str) -> Option<(Range<u64>, u64)> {
+    let (range, total) = text.trim().strip_prefix("bytes")?.trim().split_once('/')?;
+    let (first, last) = range.split_once('-')?;
+    let last: u64 = last.trim().parse().ok()?;
+    Some((
+        first.trim().parse().ok()?..last.checked_add(1)?,
+        total.trim().parse().ok()?,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_ranges_are_parsed_and_nonsense_is_not() {
+        assert_eq!(parse_content_range("bytes 0-99/1234"), Some((0..100, 1234)));
+        assert_eq!(parse_content_range("bytes 5-5/6"), Some((5..6, 6)));
+        for text in [
+            "",
+            "bytes */10",
+            "bytes 0-1/*",
+            "bytes 0-18446744073709551615/2",
+            "0-1/2",
+        ] {
+            assert_eq!(parse_content_range(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! The store itself: one request a method, and how each is made.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{Builder, RequestChecksumCalculation};
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{ChecksumAlgorithm, ServerSideEncryption, StorageClass};
+use bytes::Bytes;
+use redup_storage::{
+    Error, ErrorKind, ObjectInfo, ObjectKind, Op, Result, Storage, Tuning, Unfinished, Upload,
+    check_name,
+};
+
+use crate::checksum::{Checksums, Verdict, crc32};
+use crate::connect::timeouts;
+use crate::error::{Failure, Place};
+use crate::options::{Encryption, Notice, S3Options};
+use crate::upload::S3Upload;
+
+/// How long an answer may take that needs the server to read or write no data of size.
+const SHORT: Duration = Duration::from_secs(60);
+
+/// The slowest transfer that is not taken for a stall, in bytes a second.
+const SLOWEST: u64 = 20_000;
+
+/// What every object is stored as; duplicity's choice.
+const CONTENT_TYPE: &str = "binary/octet-stream";
+
+/// Requests for one page of a listing; a server that pages in circles is not followed for ever.
+const MOST_PAGES: usize = 1_000_000;
+
+/// A backup's files below a prefix of a bucket. Clones share connections.
+///
+/// Failed requests are repeated by the SDK (see [`S3Options::attempts`]); what breaks in the
+/// middle of a download is left to [`Retry`](redup_storage::Retry).
+#[derive(Debug, Clone)]
+pub struct S3Storage {
+    bucket: Arc<Bucket>,
+}
+
+/// The bucket and everything needed to talk to it.
+#[derive(Debug)]
+pub(crate) struct Bucket {
+    pub(crate) client: Client,
+    pub(crate) place: Place,
+    pub(crate) options: S3Options,
+    pub(crate) part_size: u64,
+    pub(crate) checksums: Checksums,
+}
+
+impl S3Storage {
+    pub(crate) fn new(bucket: Bucket) -> Self {
+        Self {
+            bucket: Arc::new(bucket),
+        }
+    }
+
+    /// The region in use: the one asked for, or the bucket's own where that differs.
+    pub fn region(&self) -> &str {
+        &self.bucket.place.region
+    }
+
+    /// Whether the server is Amazon's.
+    pub fn is_on_amazon(&self) -> bool {
+        self.bucket.place.on_amazon
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Storage for S3Storage {
+    fn location(&self) -> String {
+        self.bucket.place.location()
+    }
+
+    fn tuning(&self) -> Tuning {
+        Tuning {
+            part_size: self.bucket.part_size,
+            connections: self.bucket.options.connections.unwrap_or(8).max(1),
+            rereads_are_cheap: false,
+        }
+    }
+
+    async fn list(&self) -> Result<Vec<ObjectInfo>> {
+        self.bucket.list().await
+    }
+
+    async fn head(&self, name: &str) -> Result<ObjectInfo> {
+        self.bucket.check_name(Op::Head, name)?;
+        let len = self.bucket.head(Op::Head, name).await?;
+        Ok(ObjectInfo {
+            name: name.into(),
+            len,
+        })
+    }
+
+    async fn get(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
+        self.bucket.check_name(Op::Get, name)?;
+        self.bucket.get(name, range).await
+    }
+
+    async fn put(&self, name: &str, data: Bytes, kind: ObjectKind) -> Result<()> {
+        self.bucket.check_name(Op::Put, name)?;
+        self.bucket.put(Op::Put, name, data, kind).await
+    }
+
+    async fn begin_upload(&self, name: &str, kind: ObjectKind) -> Result<Box<dyn Upload>> {
+        self.bucket.check_name(Op::BeginUpload, name)?;
+        Ok(Box::new(S3Upload::new(
+            Arc::clone(&self.bucket),
+            name,
+            kind,
+        )))
+    }
+
+    async fn delete(&self, name: &str) -> Result<()> {
+        self.bucket.check_name(Op::Delete, name)?;
+        self.bucket.delete(name).await
+    }
+
+    async fn list_unfinished(&self) -> Result<Vec<Unfinished>> {
+        self.bucket.list_unfinished().await
+    }
+
+    async fn discard_unfinished(&self, unfinished: &Unfinished) -> Result<()> {
+        let name = unfinished.name.as_deref().unwrap_or_default();
+        self.bucket.check_name(Op::DiscardUnfinished, name)?;
+        self.bucket
+            .abort(Op::DiscardUnfinished, name, &unfinished.id)
+            .await
+    }
+}
+
+impl Bucket {
+    pub(crate) fn check_name(&self, op: Op, name: &str) -> Result<()> {
+        check_name(op, &self.place.location(), name)
+    }
+
+    pub(crate) fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.place.prefix)
+    }
+
+    pub(crate) fn error(&self, kind: ErrorKind, op: Op, name: &str) -> Error {
+        Error::new(kind, op, self.place.object(name))
+    }
+
+    /// Settings of a request that moves `bytes`.
+    pub(crate) fn request_for(&self, bytes: u64) -> Builder {
+        let time = SHORT.max(transfer_time(bytes));
+        Builder::new().timeout_config(timeouts(&self.options, time))
+    }
+
+    /// Settings of an upload: the SDK adds checksums of its own unless told otherwise.
+    pub(crate) fn upload_request(&self, bytes: u64, checksums: bool) -> Builder {
+        let settings = self.request_for(bytes);
+        match checksums {
+            true => settings,
+            false => {
+                settings.request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            }
+        }
+    }
+
+    /// The storage class to name for an object.
+    pub(crate) fn class(&self, kind: ObjectKind, len: Option<u64>) -> Option<StorageClass> {
+        self.options.classes.choose(kind, len, self.place.on_amazon)
+    }
+
+    pub(crate) fn encryption(&self) -> (Option<ServerSideEncryption>, Option<String>) {
+        match &self.options.encryption {
+            Encryption::BucketDefault => (None, None),
+            Encryption::S3Managed => (Some(ServerSideEncryption::Aes256), None),
+            Encryption::Kms { key_id } => {
+                (Some(ServerSideEncryption::AwsKms), Some(key_id.clone()))
+            }
+        }
+    }
+
+    /// Whether an upload that failed is to be made again without checksums.
+    pub(crate) fn gives_up_checksums(&self, failure: &Failure) -> bool {
+        let verdict = self.checksums.refused(failure);
+        if verdict == Verdict::GivenUp {
+            self.options.notify(&Notice::ChecksumsRefused {
+                answer: failure.answer(),
+            });
+        }
+        verdict != Verdict::Unrelated
+    }
+
+    /// Stores an object with one request.
+    pub(crate) async fn put(
+        &self,
+        op: Op,
+        name: &str,
+        data: Bytes,
+        kind: ObjectKind,
+    ) -> Result<()> {
+        let len = data.len() as u64;
+        let (encryption, kms_key) = self.encryption();
+        loop {
+            let checksums = self.checksums.enabled();
+            let mut request = self
+                .client
+                .put_object()
+                .bucket(&self.place.bucket)
+                .key(self.key(name))
+                .content_type(CONTENT_TYPE)
+                .set_storage_class(self.class(kind, Some(len)))
+                .set_server_side_encryption(encryption.clone())
+                .set_ssekms_key_id(kms_key.clone())
+                .set_grant_full_control(self.options.grant_full_control.clone())
+                .body(ByteStream::from(data.clone()));
+            if checksums {
+                request = request
+                    .checksum_algorithm(ChecksumAlgorithm::Crc32)
+                    .checksum_crc32(crc32(&data));
+            }
+            let settings = self.upload_request(len, checksums);
+            let failure = match request.customize().config_override(settings).send().await {
+                Ok(_) => {
+                    self.checksums.proven();
+                    return Ok(());
+                }
+                Err(error) => Failure::of(&error),
+            };
+            if !(checksums && self.gives_up_checksums(&failure)) {
+                return Err(failure.into_error(op, name, &self.place));
+            }
+        }
+    }
+
+    async fn list(&self) -> Result<Vec<ObjectInfo>> {
+        let mut objects = Vec::new();
+        let mut token: Option<String> = None;
+        for _ in 0..MOST_PAGES {
+            let page = self
+                .client
+                .list_objects_v2()
+                .bucket(&self.place.bucket)
+                .set_prefix(Some(self.place.prefix.clone()).filter(|prefix| !prefix.is_empty()))
+                .delimiter("/")
+                .set_continuation_token(token.clone())
+                .customize()
+                .config_override(self.request_for(0))
+                .send()
+                .await
+                .map_err(|error| Failure::of(&error).into_error(Op::List, "", &self.place))?;
+            for object in page.contents() {
+                let name = object
+                    .key()
+                    .and_then(|key| key.strip_prefix(&self.place.prefix));
+                let len = object.size().and_then(|size| u64::try_from(size).ok());
+                if let (Some(name), Some(len)) = (name, len)
+                    && check_name(Op::List, "", name).is_ok()
+                {
+                    objects.push(ObjectInfo {
+                        name: name.to_owned(),
+                        len,
+                    });
+                }
+            }
+            let next = page.next_continuation_token().map(ToOwned::to_owned);
+            if next.is_none() || next == token || page.is_truncated() == Some(false) {
+                return Ok(objects);
+            }
+            token = next;
+        }
+        Err(self
+            .error(ErrorKind::Other, Op::List, "")
+            .with_detail("the listing does not end"))
+    }
+
+    /// The length of an object.
+    pub(crate) async fn head(&self, op: Op, name: &str) -> Result<u64> {
+        let answer = self
+            .client
+            .head_object()
+            .bucket(&self.place.bucket)
+            .key(self.key(name))
+            .customize()
+            .config_override(self.request_for(0))
+            .send()
+            .await
+            .map_err(|error| Failure::of(&error).into_error(op, name, &self.place))?;
+        answer
+            .content_length()
+            .and_then(|len| u64::try_from(len).ok())
+            .ok_or_else(|| {
+                self.error(ErrorKind::Corrupt, op, name)
+                    .with_detail("the server names no length")
+            })
+    }
+
+    async fn delete(&self, name: &str) -> Result<()> {
+        let answer = self
+            .client
+            .delete_object()
+            .bucket(&self.place.bucket)
+            .key(self.key(name))
+            .customize()
+            .config_override(self.request_for(0))
+            .send()
+            .await;
+        match answer.map_err(|error| Failure::of(&error)) {
+            Err(failure) if !failure.means_missing_object() => {
+                Err(failure.into_error(Op::Delete, name, &self.place))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn list_unfinished(&self) -> Result<Vec<Unfinished>> {
+        let mut found = Vec::new();
+        let mut marker: (Option<String>, Option<String>) = (None, None);
+        for _ in 0..MOST_PAGES {
+            let page = self
+                .client
+                .list_multipart_uploads()
+                .bucket(&self.place.bucket)
+                .set_prefix(Some(self.place.prefix.clone()).filter(|prefix| !prefix.is_empty()))
+                .set_key_marker(marker.0.clone())
+                .set_upload_id_marker(marker.1.clone())
+                .customize()
+                .config_override(self.request_for(0))
+                .send()
+                .await;
+            let page = match page.map_err(|error| Failure::of(&error)) {
+                Ok(page) => page,
+                // Some servers do not have this request.
+                Err(failure) if matches!(failure.status, Some(405 | 501)) => return Ok(found),
+                Err(failure) => {
+                    return Err(failure.into_error(Op::ListUnfinished, "", &self.place));
+                }
+            };
+            found.extend(
+                page.uploads()
+                    .iter()
+                    .filter_map(|upload| self.unfinished(upload)),
+            );
+            let next = (
+                page.next_key_marker().map(ToOwned::to_owned),
+                page.next_upload_id_marker().map(ToOwned::to_owned),
+            );
+            if page.is_truncated() != Some(true) || next == marker {
+                return Ok(found);
+            }
+            marker = next;
+        }
+        Ok(found)
+    }
+
+    /// An upload of ours: one directly below the prefix.
+    fn unfinished(&self, upload: &aws_sdk_s3::types::MultipartUpload) -> Option<Unfinished> {
+        let name = upload.key()?.strip_prefix(&self.place.prefix)?;
+        check_name(Op::ListUnfinished, "", name).ok()?;
+        let begun = upload
+            .initiated()
+            .and_then(|time| SystemTime::try_from(*time).ok());
+        let age = begun.and_then(|time| SystemTime::now().duration_since(time).ok());
+        Some(Unfinished {
+            name: Some(name.to_owned()),
+            age: age.unwrap_or_default(),
+            id: upload.upload_id()?.to_owned(),
+        })
+    }
+
+    /// Gives an upload up. One that is gone is not an error.
+    pub(crate) async fn abort(&self, op: Op, name: &str, id: &str) -> Result<()> {
+        let answer = self
+            .client
+            .abort_multipart_upload()
+            .bucket(&self.place.bucket)
+            .key(self.key(name))
+            .upload_id(id)
+            .customize()
+            .config_override(self.request_for(0))
+            .send()
+            .await;
+        match answer.map_err(|error| Failure::of(&error)) {
+            Err(failure) if !failure.means_missing_object() => {
+                Err(failure.into_error(op, name, &self.place))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How long a request that moves `bytes` may take: half a minute, and the time of a line so slow
+/// that a backup over it makes no sense.
+pub(crate) fn transfer_time(bytes: u64) -> Duration {
+    Duration::from_secs(30 + bytes / SLOWEST)
+}

@@ -1,0 +1,364 @@
+//! Uploads in parts.
+//!
+//! Nothing is asked of the server before the first full part: an object that turns out to fit
+//! into one part is kept until it is complete, and then stored with a single request. Otherwise
+//! the parts go into one multipart upload, as many at once as the caller sends.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
+use bytes::Bytes;
+use redup_storage::{Error, ErrorKind, ObjectKind, Op, PartLedger, Result, Upload};
+
+use crate::checksum::crc32;
+use crate::error::Failure;
+use crate::options::MAX_PARTS;
+use crate::storage::Bucket;
+
+#[derive(Debug)]
+pub(crate) struct S3Upload {
+    bucket: Arc<Bucket>,
+    name: String,
+    kind: ObjectKind,
+    state: Mutex<State>,
+    /// Held while the multipart upload is begun, so that only one is.
+    beginning: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    phase: Phase,
+    ledger: PartLedger,
+    /// Part 0 as long as it is shorter than a part.
+    held: Option<Bytes>,
+    session: Option<Arc<Session>>,
+    sent: BTreeMap<u32, SentPart>,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    Open,
+    Completed,
+    Aborted,
+}
+
+/// A multipart upload that the server knows.
+#[derive(Debug)]
+struct Session {
+    id: String,
+    checksums: bool,
+}
+
+#[derive(Debug, Clone)]
+struct SentPart {
+    etag: Option<String>,
+    crc32: Option<String>,
+}
+
+impl S3Upload {
+    pub(crate) fn new(bucket: Arc<Bucket>, name: &str, kind: ObjectKind) -> Self {
+        Self {
+            bucket,
+            name: name.to_owned(),
+            kind,
+            state: Mutex::default(),
+            beginning: tokio::sync::Mutex::default(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn mismatch(&self, op: Op, detail: impl Into<String>) -> Error {
+        self.bucket
+            .error(ErrorKind::Mismatch, op, &self.name)
+            .with_detail(detail)
+    }
+
+    fn failed(&self, op: Op, failure: Failure) -> Error {
+        failure.into_error(op, &self.name, &self.bucket.place)
+    }
+
+    fn check_part(&self, number: u32, len: u64) -> Result<()> {
+        let size = self.bucket.part_size;
+        let fault = if len > size {
+            format!("part {number} has {len} bytes, more than {size}")
+        } else if len == 0 && number > 0 {
+            format!("part {number} is empty")
+        } else if u64::from(number) >= MAX_PARTS {
+            let error = self.mismatch(Op::PutPart, format!("more than {MAX_PARTS} parts"));
+            return Err(error.with_hint("use a larger --s3-multipart-chunk-size"));
+        } else {
+            return Ok(());
+        };
+        Err(self.mismatch(Op::PutPart, fault))
+    }
+
+    /// The multipart upload, begun if it is not yet.
+    async fn session(&self) -> Result<Arc<Session>> {
+        let _one_at_a_time = self.beginning.lock().await;
+        if let Some(session) = self.current_session()? {
+            return Ok(session);
+        }
+        let session = Arc::new(self.begin().await?);
+        self.state().session = Some(Arc::clone(&session));
+        Ok(session)
+    }
+
+    fn current_session(&self) -> Result<Option<Arc<Session>>> {
+        let state = self.state();
+        match state.phase {
+            Phase::Open => Ok(state.session.clone()),
+            Phase::Completed | Phase::Aborted => {
+                Err(self.mismatch(Op::PutPart, "the upload is over"))
+            }
+        }
+    }
+
+    async fn begin(&self) -> Result<Session> {
+        let Bucket {
+            client,
+            place,
+            options,
+            ..
+        } = &*self.bucket;
+        let (encryption, kms_key) = self.bucket.encryption();
+        loop {
+            let checksums = self.bucket.checksums.enabled();
+            let mut request = client
+                .create_multipart_upload()
+                .bucket(&place.bucket)
+                .key(self.bucket.key(&self.name))
+                .content_type("binary/octet-stream")
+                .set_storage_class(self.bucket.class(self.kind, None))
+                .set_server_side_encryption(encryption.clone())
+                .set_ssekms_key_id(kms_key.clone())
+                .set_grant_full_control(options.grant_full_control.clone());
+            if checksums {
+                request = request.checksum_algorithm(ChecksumAlgorithm::Crc32);
+            }
+            let settings = self.bucket.upload_request(0, checksums);
+            let failure = match request.customize().config_override(settings).send().await {
+                Ok(answer) => {
+                    let id = answer.upload_id().unwrap_or_default().to_owned();
+                    return Ok(Session { id, checksums });
+                }
+                Err(error) => Failure::of(&error),
+            };
+            if !(checksums && self.bucket.gives_up_checksums(&failure)) {
+                return Err(self.failed(Op::BeginUpload, failure));
+            }
+        }
+    }
+
+    /// Begins anew, without checksums, unless another part has done so already. Only called as
+    /// long as no part has arrived.
+    async fn restart(&self, refused: &Arc<Session>) {
+        let _one_at_a_time = self.beginning.lock().await;
+        let is_current = |session: &Arc<Session>| Arc::ptr_eq(session, refused);
+        if self
+            .state()
+            .session
+            .take_if(|session| is_current(session))
+            .is_some()
+        {
+            // What cannot be aborted now is found by a later clean-up.
+            self.bucket
+                .abort(Op::Abort, &self.name, &refused.id)
+                .await
+                .ok();
+        }
+    }
+
+    async fn send_part(
+        &self,
+        session: &Session,
+        number: u32,
+        data: &Bytes,
+    ) -> std::result::Result<SentPart, Failure> {
+        let crc32 = session.checksums.then(|| crc32(data));
+        let mut request = self
+            .bucket
+            .client
+            .upload_part()
+            .bucket(&self.bucket.place.bucket)
+            .key(self.bucket.key(&self.name))
+            .upload_id(&session.id)
+            .part_number(part_number(number))
+            .body(ByteStream::from(data.clone()));
+        if let Some(crc32) = &crc32 {
+            request = request
+                .checksum_algorithm(ChecksumAlgorithm::Crc32)
+                .checksum_crc32(crc32);
+        }
+        let settings = self
+            .bucket
+            .upload_request(data.len() as u64, session.checksums);
+        let answer = request.customize().config_override(settings).send().await;
+        let answer = answer.map_err(|error| Failure::of(&error))?;
+        Ok(SentPart {
+            etag: answer.e_tag().map(ToOwned::to_owned),
+            crc32,
+        })
+    }
+
+    /// Takes the parts together at the server.
+    async fn complete_parts(&self, session: &Session, parts: u32, len: u64) -> Result<()> {
+        let mut checksums = session.checksums;
+        loop {
+            let failure = match self.try_complete(session, parts, checksums).await {
+                Ok(()) => return Ok(()),
+                Err(failure) => failure,
+            };
+            if failure.code.as_deref() == Some("NoSuchUpload") {
+                // An earlier completion may have succeeded and its answer been lost.
+                return match self.bucket.head(Op::Complete, &self.name).await {
+                    Ok(found) if found == len => Ok(()),
+                    _ => Err(self.failed(Op::Complete, failure)),
+                };
+            }
+            // Some servers take checksums on parts and not here.
+            let refused = failure.code.as_deref() == Some("InvalidDigest");
+            if !(checksums && refused && !self.bucket.place.on_amazon) {
+                return Err(self.failed(Op::Complete, failure));
+            }
+            checksums = false;
+        }
+    }
+
+    async fn try_complete(
+        &self,
+        session: &Session,
+        parts: u32,
+        checksums: bool,
+    ) -> std::result::Result<(), Failure> {
+        let completed = self
+            .state()
+            .sent
+            .range(..parts)
+            .map(|(&number, part)| {
+                CompletedPart::builder()
+                    .part_number(part_number(number))
+                    .set_e_tag(part.etag.clone())
+                    .set_checksum_crc32(part.crc32.clone().filter(|_| checksums))
+                    .build()
+            })
+            .collect();
+        let completed = CompletedMultipartUpload::builder()
+            .set_parts(Some(completed))
+            .build();
+        // The server may copy everything before it answers: it is given as long as for a part.
+        let settings = self.bucket.upload_request(self.bucket.part_size, checksums);
+        self.bucket
+            .client
+            .complete_multipart_upload()
+            .bucket(&self.bucket.place.bucket)
+            .key(self.bucket.key(&self.name))
+            .upload_id(&session.id)
+            .multipart_upload(completed)
+            .customize()
+            .config_override(settings)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| Failure::of(&error))
+    }
+}
+
+/// The protocol counts from 1.
+fn part_number(number: u32) -> i32 {
+    i32::try_from(number).map_or(i32::MAX, |number| number.saturating_add(1))
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Upload for S3Upload {
+    fn part_size(&self) -> u64 {
+        self.bucket.part_size
+    }
+
+    async fn put_part(&self, number: u32, data: Bytes) -> Result<()> {
+        let len = data.len() as u64;
+        self.check_part(number, len)?;
+        self.current_session()?;
+        if number == 0 && len < self.bucket.part_size {
+            let mut state = self.state();
+            state.held = Some(data);
+            state.ledger.record(number, len);
+            return Ok(());
+        }
+        loop {
+            let session = self.session().await?;
+            match self.send_part(&session, number, &data).await {
+                Ok(part) => {
+                    if session.checksums {
+                        self.bucket.checksums.proven();
+                    }
+                    let mut state = self.state();
+                    if number == 0 {
+                        state.held = None;
+                    }
+                    state.ledger.record(number, len);
+                    state.sent.insert(number, part);
+                    return Ok(());
+                }
+                Err(failure) if session.checksums && self.bucket.gives_up_checksums(&failure) => {
+                    self.restart(&session).await;
+                }
+                Err(failure) => return Err(self.failed(Op::PutPart, failure)),
+            }
+        }
+    }
+
+    async fn complete(&self, parts: u32, len: u64) -> Result<()> {
+        let (held, session) = {
+            let state = self.state();
+            match state.phase {
+                Phase::Open => {}
+                Phase::Completed => return Ok(()),
+                Phase::Aborted => {
+                    return Err(self.mismatch(Op::Complete, "the upload was aborted"));
+                }
+            }
+            state
+                .ledger
+                .check(self.bucket.part_size, parts, len)
+                .map_err(|fault| self.mismatch(Op::Complete, fault))?;
+            (state.held.clone(), state.session.clone())
+        };
+        match (held, session) {
+            (Some(data), _) => {
+                self.bucket
+                    .put(Op::Complete, &self.name, data, self.kind)
+                    .await?;
+            }
+            (None, Some(session)) => self.complete_parts(&session, parts, len).await?,
+            (None, None) => return Err(self.mismatch(Op::Complete, "nothing was uploaded")),
+        }
+        let mut state = self.state();
+        state.phase = Phase::Completed;
+        state.held = None;
+        Ok(())
+    }
+
+    async fn abort(&self) -> Result<()> {
+        let session = {
+            let mut state = self.state();
+            if state.phase == Phase::Completed {
+                return Ok(());
+            }
+            state.phase = Phase::Aborted;
+            state.held = None;
+            state.session.clone()
+        };
+        match session {
+            Some(session) => self.bucket.abort(Op::Abort, &self.name, &session.id).await,
+            None => Ok(()),
+        }
+    }
+}
