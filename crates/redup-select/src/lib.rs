@@ -1,5 +1,19 @@
 //! The ordered walk of a source tree and its include and exclude rules.
 //!
-//! A walk lists a folder depth first, in the order every stream of the archive has, and holds one listing a level
-//! in memory. Rules say which of the paths it meets belong to the backup; they answer for a path and its
-//! attributes alone, so a restore can ask them too.
+//! A [`Walk`] lists a folder depth first, in the order every stream of the archive has, and holds one listing a level
+//! in memory. [`Rules`] say which of the paths it meets belong to the backup; they answer for a path and what is
+//! known of it alone, so a restore can ask them too.
+
+#![forbid(unsafe_code)]
+
+mod dir;
+mod entry;
+mod error;
+mod owner;
+mod rules;
+mod walk;
+
+pub use entry::{Kind, SourceEntry};
+pub use error::{Access, WalkError};
+pub use rules::{Facts, Rules, Verdict, canonical_source};
+pub use walk::{OnSocket, Walk, WalkOptions};
