@@ -30,6 +30,8 @@
 //! # Ok::<(), redup_rsync::Error>(())
 //! ```
 
+#![deny(unsafe_code)]
+
 mod block;
 mod command;
 mod delta;

@@ -10,7 +10,7 @@ pub(crate) enum WeakKind {
 }
 
 /// Added to every byte of a rollsum, so that zeros count.
-const CHAR_OFFSET: u32 = 31;
+pub(crate) const CHAR_OFFSET: u32 = 31;
 
 const RK_SEED: u32 = 1;
 const RK_MULT: u32 = 0x0810_4225;
@@ -88,6 +88,20 @@ impl Rolling {
             WeakKind::RabinKarp => RK_MULT.wrapping_pow(len as u32),
         };
         Self { kind, sum, factor }
+    }
+
+    pub(crate) fn kind(&self) -> WeakKind {
+        self.kind
+    }
+
+    /// For a rollsum: how long the window is.
+    pub(crate) fn window_len(&self) -> u32 {
+        self.factor
+    }
+
+    /// Sets the checksum after the window was moved by other means.
+    pub(crate) fn set_sum(&mut self, sum: u32) {
+        self.sum = sum;
     }
 
     pub(crate) fn sum(&self) -> u32 {

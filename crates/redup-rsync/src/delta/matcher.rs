@@ -1,6 +1,6 @@
 use super::output::Output;
 use crate::rollsum::Rolling;
-use crate::simd::{self, BlockSum, BlockSummer, Hit, LANES};
+use crate::simd::{BlockSum, BlockSummer, GROUP, Hit, Kernel};
 use crate::{DeltaIndex, Signature, SignatureKind};
 
 /// Decides which ranges of the new file are copies and which are literal.
@@ -195,6 +195,7 @@ impl Runs {
 #[derive(Debug)]
 struct Candidates {
     block_len: usize,
+    kernel: Kernel,
     credit: Credit,
     /// How many places the next step looks at: more when nothing is found for long.
     step: usize,
@@ -218,6 +219,7 @@ impl Candidates {
         let credit = Credit::new(block_len as u64);
         Self {
             block_len,
+            kernel: Kernel::detect(),
             credit,
             step: FIRST_STEP,
             hits: Vec::new(),
@@ -242,7 +244,7 @@ impl Candidates {
         let table = index.table();
         let count = (bytes.len() - self.block_len).min(self.step);
         self.hits.clear();
-        simd::find_hits(
+        self.kernel.find_hits(
             &table.filter,
             rolling,
             bytes,
@@ -265,7 +267,7 @@ impl Candidates {
             {
                 return Search::Found(first);
             }
-            for starts in others.chunks(LANES) {
+            for starts in others.chunks(GROUP) {
                 let sums = runs.summer.sums_at(bytes, starts);
                 if let Some(nth) = sums.iter().position(|sum| index.find(sum).is_some()) {
                     return Search::Found(starts[nth]);

@@ -43,4 +43,12 @@ impl Filter {
         let bit = key >> (32 - self.leading_bits);
         self.words[(bit >> 5) as usize] >> (bit & 31) & 1 != 0
     }
+
+    pub(super) fn words(&self) -> &[u32] {
+        &self.words
+    }
+
+    pub(super) fn leading_bits(&self) -> u32 {
+        self.leading_bits
+    }
 }
