@@ -114,6 +114,24 @@ pub enum Error {
         /// The volume's hash.
         found: String,
     },
+    /// A volume, or another object stored like one, cannot be encoded or decoded.
+    #[error("cannot process {name}")]
+    Volume {
+        /// Its name.
+        name: String,
+        /// What failed.
+        source: redup_volume::Error,
+    },
+    /// The store holds another length than was sent.
+    #[error("{name} has {found} bytes at the store, {expected} were sent")]
+    WrongLength {
+        /// The object.
+        name: String,
+        /// Bytes sent.
+        expected: u64,
+        /// Bytes at the store.
+        found: u64,
+    },
     /// A volume is not signed by the key asked for.
     #[error("volume {name} is not signed by {expected}")]
     WrongSigner {
@@ -175,6 +193,12 @@ pub enum Error {
     /// The backup of that time holds nothing.
     #[error("nothing to restore")]
     NothingRestored,
+    /// A path that the format cannot hold.
+    #[error("cannot store a path")]
+    Member {
+        /// What is wrong.
+        source: redup_difftar::Error,
+    },
     /// A part of the pipeline stopped without saying why.
     #[error("{0} stopped unexpectedly")]
     Internal(&'static str),

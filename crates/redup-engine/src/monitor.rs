@@ -102,6 +102,11 @@ pub enum Event<'a> {
         /// How many this run reads.
         of: u32,
     },
+    /// A volume is missing or damaged and left out, as asked. Counted in the report.
+    VolumeSkipped {
+        /// What is wrong with it.
+        error: &'a crate::Error,
+    },
     /// A volume that the restore needs (dry run).
     VolumeNeeded {
         /// Its name.

@@ -1,0 +1,107 @@
+//! Moving objects: bounded in bytes, several requests in flight, plain `Read` and `Write` outside.
+//!
+//! This is the only async code of the engine. Threads of the pipeline block here when the memory
+//! budget is spent: that is the back-pressure.
+
+mod download;
+mod upload;
+
+use std::sync::Arc;
+
+use redup_storage::{ObjectKind, Storage};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub(crate) use download::ObjectReader;
+pub(crate) use upload::{ObjectWriter, PendingObject};
+
+use crate::{Error, Result, Target};
+
+/// The unit in which memory is counted; semaphores count in `u32`.
+const MEMORY_UNIT: u64 = 4096;
+
+/// The smallest budget that lets two parts be in flight.
+const MIN_PARTS_IN_MEMORY: u64 = 3;
+
+/// A volume this small is held in memory even where it could be read twice.
+const SMALL_VOLUME: u64 = 4 << 20;
+
+/// Starts uploads and downloads that share one memory budget.
+#[derive(Debug, Clone)]
+pub(crate) struct Transfer {
+    storage: Arc<dyn Storage>,
+    runtime: Handle,
+    memory: Arc<Semaphore>,
+    budget: u64,
+    connections: Arc<Semaphore>,
+}
+
+impl Transfer {
+    /// Transfers of one run at `target`.
+    pub(crate) fn new(target: &Target) -> Self {
+        let tuning = target.storage.tuning();
+        let budget = target.transfer_memory.max(MIN_PARTS_IN_MEMORY * tuning.part_size);
+        let units = usize::try_from(budget / MEMORY_UNIT).unwrap_or(usize::MAX);
+        Self {
+            storage: Arc::clone(&target.storage),
+            runtime: target.runtime.clone(),
+            memory: Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS))),
+            budget,
+            connections: Arc::new(Semaphore::new(tuning.connections.max(1))),
+        }
+    }
+
+    /// Starts an object; its bytes leave in parts as they are written.
+    pub(crate) fn create(&self, name: &str, kind: ObjectKind) -> ObjectWriter {
+        ObjectWriter::new(self.clone(), name.to_owned(), kind)
+    }
+
+    /// Writes a small object whole.
+    pub(crate) fn put(&self, name: &str, kind: ObjectKind, bytes: Vec<u8>) -> Result<()> {
+        self.runtime
+            .block_on(self.storage.put(name, bytes.into(), kind))
+            .map_err(|e| self.error("put", name, e))
+    }
+
+    /// Deletes an object; one that is missing is fine.
+    pub(crate) fn delete(&self, name: &str) -> Result<()> {
+        self.runtime.block_on(self.storage.delete(name)).map_err(|e| self.error("delete", name, e))
+    }
+
+    /// Reads an object of `len` bytes from its start, with requests ahead of the reader.
+    pub(crate) fn read(&self, name: &str, len: u64) -> ObjectReader {
+        ObjectReader::new(self.clone(), name.to_owned(), len)
+    }
+
+    /// The length of an object.
+    pub(crate) fn length(&self, name: &str) -> Result<u64> {
+        let info = self.runtime.block_on(self.storage.head(name));
+        info.map(|i| i.len).map_err(|e| self.error("head", name, e))
+    }
+
+    /// Room for `bytes` in memory while the permit lives. Nothing when that is better spent
+    /// otherwise: the budget is used, or reading an object twice costs next to nothing.
+    pub(crate) fn try_hold(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+        let cheap = self.storage.tuning().rereads_are_cheap;
+        if bytes > self.budget / 2 || (cheap && bytes > SMALL_VOLUME) {
+            return None;
+        }
+        Arc::clone(&self.memory).try_acquire_many_owned(self.units(bytes)).ok()
+    }
+
+    /// The store, for messages.
+    pub(crate) fn location(&self) -> String {
+        self.storage.location()
+    }
+
+    /// Names the object and the store around what the store said.
+    pub(crate) fn error(&self, action: &'static str, name: &str, source: redup_storage::Error) -> Error {
+        Error::Storage { action, name: name.to_owned(), location: self.storage.location(), source }
+    }
+
+    /// Memory permits for `bytes`, never more than the whole budget.
+    fn units(&self, bytes: u64) -> u32 {
+        let bytes = bytes.min(self.budget);
+        u32::try_from(bytes.div_ceil(MEMORY_UNIT).min(self.budget / MEMORY_UNIT)).unwrap_or(u32::MAX)
+    }
+}

@@ -1,0 +1,181 @@
+//! Uploads: a `Write` whose bytes leave in parts while more are written.
+
+use std::io::{self, Write};
+use std::mem;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use redup_storage::{ObjectKind, Upload};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinSet;
+
+use super::Transfer;
+use crate::{Error, Result};
+
+/// An object being written. Nothing is visible at the store before [`PendingObject::complete`];
+/// dropped before, the upload is aborted.
+///
+/// A part that failed for good makes the next write fail, and `complete` again.
+#[derive(Debug)]
+pub(crate) struct ObjectWriter {
+    transfer: Transfer,
+    name: String,
+    kind: ObjectKind,
+    part_size: usize,
+    buffer: Vec<u8>,
+    buffer_memory: Option<OwnedSemaphorePermit>,
+    parts: Parts,
+    len: u64,
+}
+
+impl ObjectWriter {
+    pub(super) fn new(transfer: Transfer, name: String, kind: ObjectKind) -> Self {
+        let tuning = transfer.storage.tuning();
+        let part_size = usize::try_from(tuning.part_size).unwrap_or(usize::MAX);
+        let parts = Parts { transfer: transfer.clone(), upload: None, tasks: JoinSet::new(), count: 0 };
+        Self { transfer, name, kind, part_size, buffer: Vec::new(), buffer_memory: None, parts, len: 0 }
+    }
+
+    /// Ends the object's bytes; it becomes visible by [`PendingObject::complete`].
+    pub(crate) fn finish(mut self) -> Result<PendingObject> {
+        if self.parts.upload.is_some() && !self.buffer.is_empty() {
+            self.send_part()?;
+        }
+        Ok(PendingObject {
+            transfer: self.transfer,
+            name: self.name,
+            kind: self.kind,
+            whole: self.buffer,
+            whole_memory: self.buffer_memory,
+            parts: self.parts,
+            len: self.len,
+        })
+    }
+
+    fn send_part(&mut self) -> Result<()> {
+        let bytes = Bytes::from(mem::take(&mut self.buffer));
+        let memory = self.buffer_memory.take();
+        let upload = match &self.parts.upload {
+            Some(upload) => Arc::clone(upload),
+            None => {
+                let begun = self.transfer.storage.begin_upload(&self.name, self.kind);
+                let upload = self.transfer.runtime.block_on(begun);
+                let upload = upload.map_err(|e| self.transfer.error("put", &self.name, e))?;
+                self.part_size = usize::try_from(upload.part_size()).unwrap_or(usize::MAX);
+                let upload: Arc<dyn Upload> = Arc::from(upload);
+                self.parts.upload = Some(Arc::clone(&upload));
+                upload
+            }
+        };
+        let (transfer, name, number) = (self.transfer.clone(), self.name.clone(), self.parts.count);
+        self.parts.count += 1;
+        self.parts.tasks.spawn_on(
+            async move {
+                let connection = transfer.connections.acquire().await;
+                let sent = upload.put_part(number, bytes).await;
+                drop((connection, memory));
+                sent.map_err(|e| transfer.error("put", &name, e))
+            },
+            &self.transfer.runtime,
+        );
+        self.parts.check()
+    }
+}
+
+impl Write for ObjectWriter {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        if self.buffer_memory.is_none() {
+            let units = self.transfer.units(self.part_size as u64);
+            let memory = Arc::clone(&self.transfer.memory).acquire_many_owned(units);
+            self.buffer_memory = self.transfer.runtime.block_on(memory).ok();
+            // Pages of it that stay untouched cost nothing: most objects are small.
+            self.buffer.reserve_exact(self.part_size);
+        }
+        let room = self.part_size - self.buffer.len();
+        let taken = room.min(buf.len());
+        self.buffer.extend_from_slice(&buf[..taken]);
+        self.len += taken as u64;
+        if self.buffer.len() == self.part_size {
+            self.send_part().map_err(io::Error::other)?;
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// An object whose bytes are all on their way.
+#[derive(Debug)]
+pub(crate) struct PendingObject {
+    transfer: Transfer,
+    name: String,
+    kind: ObjectKind,
+    whole: Vec<u8>,
+    whole_memory: Option<OwnedSemaphorePermit>,
+    parts: Parts,
+    len: u64,
+}
+
+impl PendingObject {
+    /// Waits for every part and makes the object visible, whole. Gives its length.
+    pub(crate) fn complete(mut self) -> Result<u64> {
+        if let Some(upload) = self.parts.upload.clone() {
+            self.parts.wait_all()?;
+            let completed = upload.complete(self.parts.count, self.len);
+            self.transfer
+                .runtime
+                .block_on(completed)
+                .map_err(|e| self.transfer.error("put", &self.name, e))?;
+            self.parts.upload = None;
+        } else {
+            let whole = mem::take(&mut self.whole);
+            self.transfer.put(&self.name, self.kind, whole)?;
+        }
+        drop(self.whole_memory.take());
+        Ok(self.len)
+    }
+}
+
+/// The parts in flight of one upload; aborts it when dropped before completion.
+#[derive(Debug)]
+struct Parts {
+    transfer: Transfer,
+    upload: Option<Arc<dyn Upload>>,
+    tasks: JoinSet<Result<()>>,
+    count: u32,
+}
+
+impl Parts {
+    /// Reports a part that has failed, without waiting.
+    fn check(&mut self) -> Result<()> {
+        while let Some(done) = self.tasks.try_join_next() {
+            done.map_err(|_| Error::Internal("a part's upload"))??;
+        }
+        Ok(())
+    }
+
+    fn wait_all(&mut self) -> Result<()> {
+        let runtime = self.transfer.runtime.clone();
+        while let Some(done) = runtime.block_on(self.tasks.join_next()) {
+            done.map_err(|_| Error::Internal("a part's upload"))??;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Parts {
+    fn drop(&mut self) {
+        if let Some(upload) = self.upload.take() {
+            let mut tasks = mem::take(&mut self.tasks);
+            // Parts first: an abort beside running parts may leave some behind at the server.
+            let aborted = async move {
+                tasks.shutdown().await;
+                upload.abort().await
+            };
+            // A failure leaves an invisible upload; the error that led here is the one to report.
+            drop(self.transfer.runtime.block_on(aborted));
+        }
+    }
+}
