@@ -26,18 +26,9 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// The store.
-    #[error("cannot {action} {name} at {location}")]
-    Storage {
-        /// What was tried: "get", "put", "list", "delete".
-        action: &'static str,
-        /// The object, or the target folder.
-        name: String,
-        /// The store.
-        location: String,
-        /// What the store said.
-        source: redup_storage::Error,
-    },
+    /// The store; its error names the object and the operation.
+    #[error(transparent)]
+    Storage(#[from] redup_storage::Error),
     /// OpenPGP: a key, a passphrase, or a damaged message.
     #[error("OpenPGP failed on {object}")]
     OpenPgp {
@@ -84,7 +75,7 @@ pub enum Error {
     #[error("local and remote manifest of the set {0} differ")]
     ManifestMismatch(Timestamp),
     /// A manifest is missing.
-    #[error("set {} has no manifest", span_text(.0))]
+    #[error("set {0} has no manifest")]
     NoManifest(Span),
     /// A manifest cannot be understood.
     #[error("manifest {name} is damaged")]
@@ -95,7 +86,7 @@ pub enum Error {
         source: redup_format::manifest::ManifestError,
     },
     /// A volume is listed in its manifest and not at the store.
-    #[error("volume {number} of the set {} is missing at {location}", span_text(span))]
+    #[error("volume {number} of the set {span} is missing at {location}")]
     MissingVolume {
         /// The set.
         span: Span,
@@ -149,7 +140,7 @@ pub enum Error {
         expected: String,
     },
     /// An archive cannot be understood.
-    #[error("archive of the set {} is damaged", span_text(span))]
+    #[error("archive of the set {span} is damaged")]
     Archive {
         /// The set.
         span: Span,
@@ -195,10 +186,7 @@ pub enum Error {
     NothingRestored,
     /// A path that the format cannot hold.
     #[error("cannot store a path")]
-    Member {
-        /// What is wrong.
-        source: redup_difftar::Error,
-    },
+    Member(#[from] redup_difftar::Error),
     /// A part of the pipeline stopped without saying why.
     #[error("{0} stopped unexpectedly")]
     Internal(&'static str),
@@ -208,8 +196,4 @@ impl Error {
     pub(crate) fn io(action: &'static str, path: impl AsRef<Path>, source: io::Error) -> Self {
         Self::Io { action, path: path.as_ref().to_owned(), source }
     }
-}
-
-fn span_text(span: &Span) -> String {
-    span.end().to_string()
 }

@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub(crate) use download::ObjectReader;
 pub(crate) use upload::{ObjectWriter, PendingObject};
 
-use crate::{Error, Result, Target};
+use crate::{Result, Target};
 
 /// The unit in which memory is counted; semaphores count in `u32`.
 const MEMORY_UNIT: u64 = 4096;
@@ -58,14 +58,12 @@ impl Transfer {
 
     /// Writes a small object whole.
     pub(crate) fn put(&self, name: &str, kind: ObjectKind, bytes: Vec<u8>) -> Result<()> {
-        self.runtime
-            .block_on(self.storage.put(name, bytes.into(), kind))
-            .map_err(|e| self.error("put", name, e))
+        Ok(self.runtime.block_on(self.storage.put(name, bytes.into(), kind))?)
     }
 
     /// Deletes an object; one that is missing is fine.
     pub(crate) fn delete(&self, name: &str) -> Result<()> {
-        self.runtime.block_on(self.storage.delete(name)).map_err(|e| self.error("delete", name, e))
+        Ok(self.runtime.block_on(self.storage.delete(name))?)
     }
 
     /// Reads an object of `len` bytes from its start, with requests ahead of the reader.
@@ -75,8 +73,7 @@ impl Transfer {
 
     /// The length of an object.
     pub(crate) fn length(&self, name: &str) -> Result<u64> {
-        let info = self.runtime.block_on(self.storage.head(name));
-        info.map(|i| i.len).map_err(|e| self.error("head", name, e))
+        Ok(self.runtime.block_on(self.storage.head(name))?.len)
     }
 
     /// Room for `bytes` in memory while the permit lives. Nothing when that is better spent
@@ -92,11 +89,6 @@ impl Transfer {
     /// The store, for messages.
     pub(crate) fn location(&self) -> String {
         self.storage.location()
-    }
-
-    /// Names the object and the store around what the store said.
-    pub(crate) fn error(&self, action: &'static str, name: &str, source: redup_storage::Error) -> Error {
-        Error::Storage { action, name: name.to_owned(), location: self.storage.location(), source }
     }
 
     /// Memory permits for `bytes`, never more than the whole budget.

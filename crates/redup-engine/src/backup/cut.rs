@@ -20,6 +20,14 @@ pub(super) const PIECE: usize = 65536;
 /// Room kept for the largest member (a piece, its headers) and the end of the volume.
 const MEMBER_BOUND: u64 = PIECE as u64 + 16 * 1024;
 
+/// A member on its way into a volume.
+#[derive(Debug)]
+pub(super) struct CutMember {
+    pub(super) member: Member,
+    /// Whether its payload is part of a delta.
+    pub(super) diff: bool,
+}
+
 /// A volume whose bytes are all on their way to the store.
 #[derive(Debug)]
 pub(super) struct FinishedVolume {
@@ -86,7 +94,8 @@ impl Cutter {
     }
 
     /// Adds a member to the current volume, or to the next one when this one is full.
-    pub(super) fn push(&mut self, member: &Member) -> Result<()> {
+    pub(super) fn push(&mut self, item: &CutMember) -> Result<()> {
+        let member = &item.member;
         let volsize = self.plan.volsize;
         if self.open.as_ref().is_some_and(|v| v.writer.encoded_len() + MEMBER_BOUND > volsize) {
             self.close()?;
@@ -100,7 +109,7 @@ impl Cutter {
         volume.writer.write_all(&member.bytes).map_err(|e| write_error(&name, e))?;
         volume.plain_len += member.bytes.len() as u64;
         volume.end = position;
-        self.hash_piece(member);
+        self.hash_piece(item);
         Ok(())
     }
 
@@ -127,7 +136,7 @@ impl Cutter {
         let name = self.plan.name(self.number);
         volume
             .writer
-            .write_all(&volume_padding(volume.plain_len))
+            .write_all(volume_padding(volume.plain_len))
             .map_err(|e| write_error(&name, e))?;
         let (digest, sink) = volume.writer.finish().map_err(|e| volume_error(&name, e))?;
         let pieces = volume.end.block.and(self.file.as_ref()).map(|file| StoredPieces {
@@ -149,12 +158,12 @@ impl Cutter {
             .map_err(|_| Error::Internal("the commit stage"))
     }
 
-    fn hash_piece(&mut self, member: &Member) {
+    fn hash_piece(&mut self, CutMember { member, diff }: &CutMember) {
         match member.block {
             None => self.file = None,
             Some(block) => {
                 if block == 1 {
-                    self.file = Some(FilePieces { diff: member.is_diff, hash: Sha1::new() });
+                    self.file = Some(FilePieces { diff: *diff, hash: Sha1::new() });
                 }
                 if let Some(file) = &mut self.file {
                     file.hash.update(&member.bytes[member.bytes.len() - PIECE..]);
@@ -164,7 +173,7 @@ impl Cutter {
     }
 }
 
-fn write_error(name: &str, error: std::io::Error) -> Error {
+pub(super) fn write_error(name: &str, error: std::io::Error) -> Error {
     // Upload failures travel through the writer as themselves.
     match error.downcast::<Error>() {
         Ok(error) => error,

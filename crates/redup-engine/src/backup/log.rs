@@ -62,14 +62,14 @@ impl SetLog {
     pub(super) fn add(&mut self, index: &PathIndex, entry: Entry<'_>, change: Option<ChangeKind>) -> Result<()> {
         match entry {
             Entry::File(attributes, signature) => {
-                self.signatures.write_file(index, attributes, signature)
+                self.signatures.file(index, attributes, signature)
             }
-            Entry::Other(attributes) => self.signatures.write_other(index, attributes),
-            Entry::Deleted => self.signatures.write_deleted(index),
+            Entry::Other(attributes) => self.signatures.other(index, attributes),
+            Entry::Deleted => self.signatures.deleted(index),
         }
         .map_err(|e| self.write_error(io::Error::other(e)))?;
         if let Some(kind) = change {
-            let line = FileChange { kind, path: index.clone() }.to_bytes();
+            let line = FileChange { kind, index: index.clone() }.to_bytes();
             self.files.write_all(&line).map_err(|e| Error::io("write", FILE_LIST_NAME, e))?;
             self.file_count += 1;
         }
@@ -78,9 +78,8 @@ impl SetLog {
 
     /// Makes all that was added survive a crash; gives the signature archive's length and SHA-1.
     pub(super) fn sync(&mut self) -> Result<(u64, [u8; 20])> {
-        let partial_name = self.partial_name.clone();
-        let file = self.signatures.get_mut();
-        let state = file.sync().map_err(|e| Error::io("sync", partial_name, e))?;
+        self.signatures.flush().map_err(|e| self.write_error(io::Error::other(e)))?;
+        let state = self.signatures.get_ref().sync().map_err(|e| self.write_error(e))?;
         self.files
             .flush()
             .and_then(|()| self.files.get_ref().sync_data())
@@ -103,8 +102,10 @@ impl SetLog {
     pub(super) fn finish(mut self) -> Result<u64> {
         self.sync()?;
         let name = self.partial_name;
-        let mut file = self.signatures.finish().map_err(|e| Error::io("write", &name, io::Error::other(e)))?;
-        file.sync().map_err(|e| Error::io("sync", &name, e))?;
+        let finished = self.signatures.finish().map_err(io::Error::other);
+        finished
+            .and_then(|mut file| file.flush().and_then(|()| file.sync()))
+            .map_err(|e| Error::io("write", &name, e))?;
         Ok(self.file_count)
     }
 
@@ -126,8 +127,8 @@ impl HashingFile {
         Self { file: BufWriter::with_capacity(1 << 16, file), len: 0, hash: Sha1::new() }
     }
 
-    fn sync(&mut self) -> io::Result<(u64, [u8; 20])> {
-        self.file.flush()?;
+    /// Syncs what was flushed; gives length and SHA-1 of all that was written.
+    fn sync(&self) -> io::Result<(u64, [u8; 20])> {
         self.file.get_ref().sync_data()?;
         Ok((self.len, self.hash.clone().finalize().into()))
     }

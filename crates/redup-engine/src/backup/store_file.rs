@@ -1,15 +1,14 @@
 //! One file into members: it is read once, and the same buffers feed the new signature and the
 //! literal bytes or the delta.
 
-use std::fs::File;
 use std::io::{self, Read};
 
-use redup_difftar::difftar::{Member, PieceEncoder, PieceKind};
+use redup_difftar::difftar::{Member, Payload, PieceEncoder};
 use redup_format::entry::Attributes;
 use redup_format::index::PathIndex;
 use redup_rsync::{DeltaEncoder, DeltaIndex, SignatureBuilder, block_len};
 
-use crate::{Error, Result};
+use crate::Result;
 
 /// Bytes of one read: a multiple of the block lengths at hand, and small beside the memory limit.
 const BUFFER: usize = 256 * 1024;
@@ -52,7 +51,7 @@ impl FileJob<'_> {
     ) -> Result<StoredFile> {
         let mut signature = SignatureBuilder::new(block_len(self.len, self.max_blocksize));
         let mut delta = self.basis.map(DeltaEncoder::new);
-        let kind = if delta.is_some() { PieceKind::Diff } else { PieceKind::Snapshot };
+        let kind = if delta.is_some() { Payload::Diff } else { Payload::Snapshot };
         let mut pieces = PieceEncoder::new(self.index.clone(), self.attributes.clone(), kind);
         let mut buffer = vec![0; BUFFER.min(usize::try_from(self.len).unwrap_or(BUFFER) + 1)];
         let mut encoded = Vec::new();
@@ -79,7 +78,7 @@ impl FileJob<'_> {
                 None => bytes,
             };
             payload += out.len() as u64;
-            push(&mut pieces, out, &mut sink)?;
+            pieces.push(out, &mut sink)?;
             if buffer.len() < BUFFER && read >= buffer.len() as u64 {
                 // The file is longer than the walk saw.
                 buffer.resize(BUFFER, 0);
@@ -89,25 +88,9 @@ impl FileJob<'_> {
             encoded.clear();
             delta.finish(&mut encoded);
             payload += encoded.len() as u64;
-            push(&mut pieces, &encoded, &mut sink)?;
+            pieces.push(&encoded, &mut sink)?;
         }
         let signature = signature.finish().to_bytes();
         Ok(StoredFile { signature, read, payload, error, last: pieces })
     }
-}
-
-fn push(
-    pieces: &mut PieceEncoder,
-    bytes: &[u8],
-    sink: &mut impl FnMut(Member) -> Result<()>,
-) -> Result<()> {
-    let mut failed = None;
-    pieces
-        .push(bytes, &mut |member| {
-            if failed.is_none() {
-                failed = sink(member).err();
-            }
-        })
-        .map_err(|source| Error::Member { source })?;
-    failed.map_or(Ok(()), Err)
 }

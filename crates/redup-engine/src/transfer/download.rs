@@ -56,8 +56,7 @@ impl ObjectReader {
                 (self.transfer.clone(), self.name.clone(), self.requested..end);
             let request = self.transfer.runtime.spawn(async move {
                 let _connection = transfer.connections.acquire().await;
-                let got = transfer.storage.get(&name, range).await;
-                got.map_err(|e| transfer.error("get", &name, e))
+                Ok(transfer.storage.get(&name, range).await?)
             });
             self.ahead.push_back((request, memory));
             self.requested = end;

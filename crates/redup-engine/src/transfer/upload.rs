@@ -59,22 +59,21 @@ impl ObjectWriter {
             Some(upload) => Arc::clone(upload),
             None => {
                 let begun = self.transfer.storage.begin_upload(&self.name, self.kind);
-                let upload = self.transfer.runtime.block_on(begun);
-                let upload = upload.map_err(|e| self.transfer.error("put", &self.name, e))?;
+                let upload = self.transfer.runtime.block_on(begun)?;
                 self.part_size = usize::try_from(upload.part_size()).unwrap_or(usize::MAX);
                 let upload: Arc<dyn Upload> = Arc::from(upload);
                 self.parts.upload = Some(Arc::clone(&upload));
                 upload
             }
         };
-        let (transfer, name, number) = (self.transfer.clone(), self.name.clone(), self.parts.count);
+        let (transfer, number) = (self.transfer.clone(), self.parts.count);
         self.parts.count += 1;
         self.parts.tasks.spawn_on(
             async move {
                 let connection = transfer.connections.acquire().await;
                 let sent = upload.put_part(number, bytes).await;
                 drop((connection, memory));
-                sent.map_err(|e| transfer.error("put", &name, e))
+                Ok(sent?)
             },
             &self.transfer.runtime,
         );
@@ -124,10 +123,7 @@ impl PendingObject {
         if let Some(upload) = self.parts.upload.clone() {
             self.parts.wait_all()?;
             let completed = upload.complete(self.parts.count, self.len);
-            self.transfer
-                .runtime
-                .block_on(completed)
-                .map_err(|e| self.transfer.error("put", &self.name, e))?;
+            self.transfer.runtime.block_on(completed)?;
             self.parts.upload = None;
         } else {
             let whole = mem::take(&mut self.whole);
