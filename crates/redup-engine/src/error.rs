@@ -77,6 +77,9 @@ pub enum Error {
     /// A manifest is missing.
     #[error("set {0} has no manifest")]
     NoManifest(Span),
+    /// The signatures of a set are missing.
+    #[error("set {0} has no signatures")]
+    NoSignatures(Span),
     /// A manifest cannot be understood.
     #[error("manifest {name} is damaged")]
     BadManifest {
@@ -139,22 +142,29 @@ pub enum Error {
         /// The name this run would use.
         expected: String,
     },
-    /// An archive cannot be understood.
-    #[error("archive of the set {span} is damaged")]
-    Archive {
-        /// The set.
-        span: Span,
-        /// What is wrong.
+    /// A volume's archive cannot be understood; the cause names it.
+    #[error("the archive is damaged")]
+    Archive(#[source] redup_difftar::Error),
+    /// The stored content of one path is incomplete.
+    #[error("stored content of {path} is incomplete")]
+    PathPayload {
+        /// The path.
+        path: String,
+        /// What is missing.
         source: redup_difftar::Error,
     },
+    /// Something odd in a volume that leaves one path incomplete or out.
+    #[error("{0}")]
+    ArchiveWarning(redup_difftar::Warning),
     /// A signature archive cannot be understood.
-    #[error("signature archive {name} is damaged")]
+    #[error("the signatures of the chain are damaged")]
     Signatures {
-        /// Its name.
-        name: String,
         /// What is wrong.
         source: redup_difftar::Error,
     },
+    /// Two chains cover the same time.
+    #[error("the target's chains contradict each other")]
+    Collection(#[from] redup_format::collections::CollectionError),
     /// A delta or signature cannot be understood.
     #[error("stored difference of {path} is damaged")]
     Delta {
@@ -184,6 +194,9 @@ pub enum Error {
     /// The backup of that time holds nothing.
     #[error("nothing to restore")]
     NothingRestored,
+    /// The file that an interrupted run stored half of is another one by now.
+    #[error("{0} changed while the interrupted backup of it was being resumed")]
+    ChangedSinceInterruption(String),
     /// A path that the format cannot hold.
     #[error("cannot store a path")]
     Member(#[from] redup_difftar::Error),

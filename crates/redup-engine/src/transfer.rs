@@ -8,7 +8,7 @@ mod upload;
 
 use std::sync::Arc;
 
-use redup_storage::{ObjectKind, Storage};
+use redup_storage::{ObjectInfo, ObjectKind, Storage};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -59,6 +59,11 @@ impl Transfer {
     /// Writes a small object whole.
     pub(crate) fn put(&self, name: &str, kind: ObjectKind, bytes: Vec<u8>) -> Result<()> {
         Ok(self.runtime.block_on(self.storage.put(name, bytes.into(), kind))?)
+    }
+
+    /// Everything the store has.
+    pub(crate) fn list(&self) -> Result<Vec<ObjectInfo>> {
+        Ok(self.runtime.block_on(self.storage.list())?)
     }
 
     /// Deletes an object; one that is missing is fine.

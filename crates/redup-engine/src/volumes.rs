@@ -8,6 +8,8 @@ use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use redup_difftar::BoxError;
+use redup_difftar::difftar::Volume;
 use redup_format::filename::{Span, Suffix};
 use redup_openpgp::Decryptor;
 use redup_volume::VolumeReader;
@@ -49,7 +51,7 @@ impl VolumeOpener<'_> {
         VolumeCursor { opener: self, volumes: volumes.into() }
     }
 
-    fn open(&self, volume: &PlannedVolume) -> Result<Box<dyn Read + '_>> {
+    fn open(&self, volume: &PlannedVolume) -> Result<Box<dyn Read + Send + '_>> {
         let missing = || Error::MissingVolume {
             span: volume.span,
             number: volume.number,
@@ -71,7 +73,7 @@ impl VolumeOpener<'_> {
         name: &str,
         len: u64,
         decryptor: Option<&Decryptor>,
-    ) -> Result<Box<dyn Read>> {
+    ) -> Result<Box<dyn Read + Send>> {
         let mut attempt = 1;
         loop {
             let memory = self.transfer.try_hold(len);
@@ -128,8 +130,8 @@ impl VolumeOpener<'_> {
         name: &str,
         suffix: Suffix,
         decryptor: Option<Arc<Decryptor>>,
-        bytes: Box<dyn Read>,
-    ) -> Result<Box<dyn Read + '_>> {
+        bytes: Box<dyn Read + Send>,
+    ) -> Result<Box<dyn Read + Send + '_>> {
         let reader = VolumeReader::new(suffix, decryptor.as_deref(), bytes)
             .map_err(|source| Error::Volume { name: name.to_owned(), source })?;
         Ok(Box::new(reader))
@@ -151,7 +153,7 @@ pub(crate) struct VolumeCursor<'a> {
 }
 
 impl<'a> Iterator for VolumeCursor<'a> {
-    type Item = Result<Box<dyn Read + 'a>>;
+    type Item = Result<Volume<Box<dyn Read + Send + 'a>>, BoxError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -164,7 +166,11 @@ impl<'a> Iterator for VolumeCursor<'a> {
                     self.opener.skipped.fetch_add(1, Ordering::Relaxed);
                     self.opener.monitor.event(Event::VolumeSkipped { error: &error });
                 }
-                other => return Some(other),
+                Err(error) => return Some(Err(error.into())),
+                Ok(data) => {
+                    let name = volume.object.map(|(name, _)| name).unwrap_or_default();
+                    return Some(Ok(Volume { name, data }));
+                }
             }
         }
     }

@@ -10,6 +10,7 @@ use redup_storage::ObjectKind;
 use redup_volume::{Encoding, VolumeWriter};
 use sha1::{Digest, Sha1};
 
+use crate::archive::volume_error;
 use crate::checkpoint::StoredPieces;
 use crate::transfer::{ObjectWriter, PendingObject, Transfer};
 use crate::{Error, Result};
@@ -26,6 +27,8 @@ pub(super) struct CutMember {
     pub(super) member: Member,
     /// Whether its payload is part of a delta.
     pub(super) diff: bool,
+    /// Whether it is in a volume that a resumed run keeps: it is compared, not written.
+    pub(super) stored: bool,
 }
 
 /// A volume whose bytes are all on their way to the store.
@@ -53,6 +56,13 @@ impl VolumePlan {
     }
 }
 
+/// The file in whose middle a resumed run goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Continued {
+    pub(super) position: Position,
+    pub(super) pieces: StoredPieces,
+}
+
 /// Cuts members into volumes and hands finished ones on in order.
 #[derive(Debug)]
 pub(super) struct Cutter {
@@ -62,6 +72,7 @@ pub(super) struct Cutter {
     number: u32,
     open: Option<OpenVolume>,
     file: Option<FilePieces>,
+    continued: Option<Continued>,
 }
 
 #[derive(Debug)]
@@ -80,22 +91,28 @@ struct FilePieces {
 }
 
 impl Cutter {
-    /// A cutter whose first volume is `first`; `file` is the hash of the pieces that a resumed run
-    /// finds already stored.
+    /// A cutter whose first volume is `first`. A resumed run that goes on inside a file says so: the
+    /// pieces that are stored must come first, marked as such, and be what they were.
     pub(super) fn new(
         plan: VolumePlan,
         transfer: Transfer,
         finished: Sender<FinishedVolume>,
         first: u32,
-        file: Option<(bool, Sha1)>,
+        continued: Option<Continued>,
     ) -> Self {
-        let file = file.map(|(diff, hash)| FilePieces { diff, hash });
-        Self { plan, transfer, finished, number: first, open: None, file }
+        Self { plan, transfer, finished, number: first, open: None, file: None, continued }
     }
 
     /// Adds a member to the current volume, or to the next one when this one is full.
     pub(super) fn push(&mut self, item: &CutMember) -> Result<()> {
         let member = &item.member;
+        if item.stored {
+            self.hash_piece(item);
+            return self.compare_continued(member);
+        }
+        if let Some(continued) = &self.continued {
+            return Err(Error::ChangedSinceInterruption(continued.position.index.to_string()));
+        }
         let volsize = self.plan.volsize;
         if self.open.as_ref().is_some_and(|v| v.writer.encoded_len() + MEMBER_BOUND > volsize) {
             self.close()?;
@@ -106,7 +123,7 @@ impl Cutter {
         }
         let name = self.plan.name(self.number);
         let Some(volume) = &mut self.open else { return Err(Error::Internal("the volume writer")) };
-        volume.writer.write_all(&member.bytes).map_err(|e| write_error(&name, e))?;
+        volume.writer.write_all(&member.bytes).map_err(|e| volume_error(&name, e))?;
         volume.plain_len += member.bytes.len() as u64;
         volume.end = position;
         self.hash_piece(item);
@@ -127,7 +144,7 @@ impl Cutter {
     fn start(&self, position: Position) -> Result<OpenVolume> {
         let name = self.plan.name(self.number);
         let sink = self.transfer.create(&name, ObjectKind::Volume);
-        let writer = VolumeWriter::new(&self.plan.encoding, sink).map_err(|e| volume_error(&name, e))?;
+        let writer = VolumeWriter::new(&self.plan.encoding, sink).map_err(|e| encode_error(&name, e))?;
         Ok(OpenVolume { writer, plain_len: 0, start: position.clone(), end: position })
     }
 
@@ -137,8 +154,8 @@ impl Cutter {
         volume
             .writer
             .write_all(volume_padding(volume.plain_len))
-            .map_err(|e| write_error(&name, e))?;
-        let (digest, sink) = volume.writer.finish().map_err(|e| volume_error(&name, e))?;
+            .map_err(|e| volume_error(&name, e))?;
+        let (digest, sink) = volume.writer.finish().map_err(|e| encode_error(&name, e))?;
         let pieces = volume.end.block.and(self.file.as_ref()).map(|file| StoredPieces {
             diff: file.diff,
             sha1: file.hash.clone().finalize().into(),
@@ -158,7 +175,19 @@ impl Cutter {
             .map_err(|_| Error::Internal("the commit stage"))
     }
 
-    fn hash_piece(&mut self, CutMember { member, diff }: &CutMember) {
+    /// At the last stored piece: all of them must be what the interrupted run stored.
+    fn compare_continued(&mut self, member: &Member) -> Result<()> {
+        let Some(continued) = self.continued.take_if(|c| c.position.block == member.block) else {
+            return Ok(());
+        };
+        let same = self.file.as_ref().is_some_and(|file| {
+            let sha1: [u8; 20] = file.hash.clone().finalize().into();
+            continued.pieces == StoredPieces { diff: file.diff, sha1 }
+        });
+        if same { Ok(()) } else { Err(Error::ChangedSinceInterruption(member.index.to_string())) }
+    }
+
+    fn hash_piece(&mut self, CutMember { member, diff, .. }: &CutMember) {
         match member.block {
             None => self.file = None,
             Some(block) => {
@@ -173,14 +202,6 @@ impl Cutter {
     }
 }
 
-pub(super) fn write_error(name: &str, error: std::io::Error) -> Error {
-    // Upload failures travel through the writer as themselves.
-    match error.downcast::<Error>() {
-        Ok(error) => error,
-        Err(error) => volume_error(name, redup_volume::Error::from(error)),
-    }
-}
-
-fn volume_error(name: &str, source: redup_volume::Error) -> Error {
+fn encode_error(name: &str, source: redup_volume::Error) -> Error {
     Error::Volume { name: name.to_owned(), source }
 }

@@ -11,13 +11,11 @@ use redup_storage::ObjectKind;
 use redup_volume::{Encoding, VolumeWriter};
 
 use super::log::FILE_LIST_NAME;
+use crate::archive::{LOCAL_LEVEL, volume_error};
 use crate::archive_dir::ArchiveDir;
 use crate::checkpoint::{self, StoredVolume};
 use crate::transfer::Transfer;
 use crate::{Error, Event, Monitor, Result};
-
-/// Level of the local signature copy, and of nothing else: it is read by every later run.
-const LOCAL_LEVEL: u32 = 6;
 
 /// Who and what the manifest says was backed up.
 #[derive(Debug)]
@@ -119,7 +117,7 @@ impl Finisher<'_> {
         let volume_error = |source| Error::Volume { name: name.to_owned(), source };
         let object = self.transfer.create(name, kind);
         let mut writer = VolumeWriter::new(encoding, object).map_err(volume_error)?;
-        io::copy(&mut from, &mut writer).map_err(|e| super::cut::write_error(name, e))?;
+        io::copy(&mut from, &mut writer).map_err(|e| volume_error(name, e))?;
         let (_, object) = writer.finish().map_err(volume_error)?;
         let len = object.finish()?.complete()?;
         let found = self.transfer.length(name)?;

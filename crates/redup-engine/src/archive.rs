@@ -1,0 +1,281 @@
+//! An opened target: its listing, its archive dir, and the two brought in line.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::sync::Arc;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use redup_difftar::collate::CombinedSignatures;
+use redup_difftar::sigtar::SigtarReader;
+use redup_format::collections::{BackupSet, Collection, Place, SetFile, SetState};
+use redup_format::filename::{Kind, Suffix};
+use redup_format::manifest::{Manifest, Reader as ManifestReader};
+use redup_format::time::Timestamp;
+use redup_volume::VolumeReader;
+
+use crate::archive_dir::ArchiveDir;
+use crate::transfer::Transfer;
+use crate::{Error, Event, KeyProvider, Monitor, Result, Target};
+
+/// Level of local signature copies.
+pub(crate) const LOCAL_LEVEL: u32 = 6;
+
+/// Signatures as they are read from the archive dir.
+pub(crate) type LocalSignatures = CombinedSignatures<Box<dyn Read>>;
+
+/// A target with its archive dir locked and both listings read.
+pub(crate) struct Archive<'t> {
+    target: &'t Target,
+    monitor: &'t dyn Monitor,
+    dir: ArchiveDir,
+    transfer: Transfer,
+    collection: Collection,
+    lengths: HashMap<String, u64>,
+}
+
+impl<'t> Archive<'t> {
+    /// Takes the lock, lists, repairs what a crash between two renames left, and tells the state.
+    pub(crate) fn open(target: &'t Target, monitor: &'t dyn Monitor) -> Result<Self> {
+        let mut archive = Self {
+            target,
+            monitor,
+            dir: ArchiveDir::open(&target.archive_dir)?,
+            transfer: Transfer::new(target),
+            collection: Collection::default(),
+            lengths: HashMap::new(),
+        };
+        archive.refresh()?;
+        archive.finish_renames()?;
+        monitor.event(Event::Status(&archive.collection));
+        let newest_full = archive.collection.chains().iter().map(|chain| chain.start()).max();
+        monitor.event(Event::LastFull(newest_full));
+        Ok(archive)
+    }
+
+    /// Lists both places again.
+    pub(crate) fn refresh(&mut self) -> Result<()> {
+        let remote = self.transfer.list()?;
+        let local = self.dir.names()?;
+        self.collection = Collection::from_names(
+            &self.target.naming,
+            remote.iter().map(|object| object.name.as_str()),
+            local.iter().map(String::as_str),
+        );
+        self.lengths = remote.into_iter().map(|object| (object.name, object.len)).collect();
+        Ok(())
+    }
+
+    pub(crate) fn collection(&self) -> &Collection {
+        &self.collection
+    }
+
+    pub(crate) fn into_collection(self) -> Collection {
+        self.collection
+    }
+
+    pub(crate) fn dir(&self) -> &ArchiveDir {
+        &self.dir
+    }
+
+    pub(crate) fn transfer(&self) -> &Transfer {
+        &self.transfer
+    }
+
+    pub(crate) fn monitor(&self) -> &'t dyn Monitor {
+        self.monitor
+    }
+
+    pub(crate) fn target(&self) -> &'t Target {
+        self.target
+    }
+
+    pub(crate) fn keys(&self) -> Arc<dyn KeyProvider> {
+        Arc::clone(&self.target.keys)
+    }
+
+    /// The sets that make up the state at `time`, oldest first.
+    ///
+    /// Without a time, an interrupted set is passed over while there is a complete one: what it has
+    /// of the tree stops somewhere, and nobody who asks for the newest state means that.
+    pub(crate) fn sets_at(&self, time: Option<Timestamp>) -> Result<&[BackupSet]> {
+        let none = || Error::NoChains(self.transfer.location());
+        if let Some(time) = time {
+            let chain = self.collection.chain_for_time(time)?.ok_or_else(none)?;
+            if time < chain.start() {
+                let text = format!("there is no backup before {time}, using the oldest of {}", chain.start());
+                self.monitor.event(Event::Warning(&text));
+            }
+            return Ok(chain.sets_up_to(time));
+        }
+        for chain in self.collection.chains().iter().rev() {
+            let sets = chain.sets();
+            let whole = sets.iter().take_while(|set| set.state() != SetState::Interrupted).count();
+            if whole < sets.len() {
+                let text = format!("leaving out the interrupted set {}", chain.last().span);
+                self.monitor.event(Event::Warning(&text));
+            }
+            if whole > 0 {
+                return Ok(&sets[..whole]);
+            }
+        }
+        self.collection.newest_chain().map(|chain| chain.sets()).ok_or_else(none)
+    }
+
+    /// A set's manifest without its list of files: the archive dir's copy, else the store's.
+    pub(crate) fn manifest(&self, set: &BackupSet) -> Result<Manifest> {
+        let file = set.manifest().ok_or(Error::NoManifest(set.span))?;
+        self.read_manifest(file)
+    }
+
+    /// A manifest, from wherever it is.
+    pub(crate) fn read_manifest(&self, file: &SetFile) -> Result<Manifest> {
+        let bad = |source| Error::BadManifest { name: file.name.clone(), source };
+        let mut input = self.open_file(file)?;
+        let mut reader = ManifestReader::new().without_files();
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match input.read(&mut buffer).map_err(|e| volume_error(&file.name, e))? {
+                0 => return reader.finish().map_err(bad),
+                count => reader.push(&buffer[..count]).map_err(bad)?,
+            }
+        }
+    }
+
+    /// Name, length and wrapping of a volume that the store has.
+    pub(crate) fn volume_object(&self, set: &BackupSet, number: u32) -> Option<(String, u64, Suffix)> {
+        let file = set.volumes.get(&number)?;
+        Some((file.name.clone(), self.length(&file.name), file.suffix))
+    }
+
+    /// The length of an object, as it was listed.
+    pub(crate) fn length(&self, name: &str) -> u64 {
+        self.lengths.get(name).copied().unwrap_or(0)
+    }
+
+    /// Brings manifests and signatures of the chain that serves `time` into the archive dir, and
+    /// removes what has no counterpart at the store.
+    pub(crate) fn sync(&mut self, time: Option<Timestamp>) -> Result<()> {
+        self.sync_kinds(time, true)?;
+        self.refresh()
+    }
+
+    /// The same for manifests only, all that a restore needs.
+    pub(crate) fn sync_manifests(&mut self, time: Option<Timestamp>) -> Result<()> {
+        self.sync_kinds(time, false)?;
+        self.refresh()
+    }
+
+    fn sync_kinds(&self, time: Option<Timestamp>, signatures: bool) -> Result<()> {
+        let chain = match time {
+            Some(time) => self.collection.chain_for_time(time).ok().flatten(),
+            None => self.collection.newest_chain(),
+        };
+        let mut plan = self.collection.sync_plan(chain.map(|chain| chain.range()));
+        plan.fetch.retain(|fetch| signatures || fetch.kind == Kind::Manifest);
+        if plan.delete.is_empty() && plan.fetch.is_empty() {
+            self.monitor.event(Event::InSync);
+            return Ok(());
+        }
+        self.monitor.event(Event::SyncStarted);
+        for name in &plan.delete {
+            self.monitor.event(Event::SyncDelete { name });
+            self.dir.remove(name)?;
+        }
+        for fetch in &plan.fetch {
+            self.monitor.event(Event::SyncFetch { name: &fetch.remote.name });
+            self.fetch(&fetch.remote, &fetch.local, fetch.kind == Kind::Signature)?;
+        }
+        self.dir.sync()
+    }
+
+    fn fetch(&self, remote: &SetFile, local: &str, gzip: bool) -> Result<()> {
+        let mut input = self.open_file(remote)?;
+        let mut staged = self.dir.stage(local)?;
+        let mut buffer = vec![0; 1 << 16];
+        let local_error = |e| Error::io("write", self.dir.path(local), e);
+        let mut copy = |out: &mut dyn Write| -> Result<()> {
+            loop {
+                match input.read(&mut buffer).map_err(|e| volume_error(&remote.name, e))? {
+                    0 => return out.flush().map_err(local_error),
+                    count => out.write_all(&buffer[..count]).map_err(local_error)?,
+                }
+            }
+        };
+        if gzip {
+            let mut out = GzEncoder::new(BufWriter::new(&mut staged), Compression::new(LOCAL_LEVEL));
+            copy(&mut out)?;
+            out.finish().and_then(|mut out| out.flush()).map_err(local_error)?;
+        } else {
+            let mut out = BufWriter::new(&mut staged);
+            copy(&mut out)?;
+        }
+        staged.commit()
+    }
+
+    /// A metadata file, unwrapped, from wherever it is.
+    pub(crate) fn open_file(&self, file: &SetFile) -> Result<Box<dyn Read>> {
+        let input: Box<dyn Read + Send> = match file.place {
+            Place::Local => Box::new(BufReader::new(self.open_local(&file.name)?)),
+            Place::Remote => Box::new(self.transfer.read(&file.name, self.length(&file.name))),
+        };
+        let decryptor = match file.suffix {
+            Suffix::Gpg | Suffix::Gpgsm => Some(self.target.keys.decryptor()?),
+            Suffix::Plain | Suffix::Gzip => None,
+        };
+        let reader = VolumeReader::new(file.suffix, decryptor.as_deref(), input)
+            .map_err(|source| Error::Volume { name: file.name.clone(), source })?;
+        Ok(Box::new(reader))
+    }
+
+    fn open_local(&self, name: &str) -> Result<File> {
+        let missing = || Error::io("open", self.dir.path(name), io::ErrorKind::NotFound.into());
+        self.dir.open_file(name)?.ok_or_else(missing)
+    }
+
+    /// The signatures of `sets`, oldest first, merged. The archive dir must have them.
+    pub(crate) fn signatures(&self, sets: &[BackupSet]) -> Result<LocalSignatures> {
+        let mut archives = Vec::new();
+        for set in sets {
+            let file = set.signature().ok_or(Error::NoSignatures(set.span))?;
+            let input = self.open_file(file)?;
+            archives.push(SigtarReader::new(input));
+        }
+        Ok(CombinedSignatures::new(archives))
+    }
+
+    /// Ends what a crash between storing a manifest and renaming the local one left undone:
+    /// duplicity refuses to work in that state.
+    fn finish_renames(&mut self) -> Result<()> {
+        let pending: Vec<BackupSet> = self.collection.pending_renames().cloned().collect();
+        for set in &pending {
+            if let (Some(part), Some(remote)) = (&set.local.manifest_part, &set.remote_manifest) {
+                let local = self.target.naming.local_name(set.span, Kind::Manifest);
+                match self.fetch(remote, &local, false) {
+                    Ok(()) => self.dir.remove(&part.name)?,
+                    // Without the key: the signatures get their final name before the manifest is
+                    // stored, so where they have it the checkpoint is the whole manifest.
+                    Err(_) if set.local.signature.is_some() => self.dir.rename(&part.name, &local)?,
+                    Err(error) => return Err(error),
+                }
+                if let Some(signatures) = &set.local.signature_part {
+                    self.dir.remove(&signatures.name)?;
+                }
+                self.dir.remove(crate::checkpoint::NAME)?;
+                self.dir.sync()?;
+            }
+        }
+        if pending.is_empty() { Ok(()) } else { self.refresh() }
+    }
+}
+
+/// Failures below a reader travel as themselves; the rest is about the object.
+pub(crate) fn volume_error(name: &str, error: io::Error) -> Error {
+    match error.downcast::<Error>() {
+        Ok(error) => error,
+        Err(error) => {
+            Error::Volume { name: name.to_owned(), source: redup_volume::Error::from_io(error) }
+        }
+    }
+}

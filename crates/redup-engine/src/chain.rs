@@ -1,0 +1,118 @@
+//! Which volumes of which sets a restore or verify reads, and their merged stream.
+
+use std::collections::VecDeque;
+use std::io::Read;
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use redup_difftar::difftar::DifftarReader;
+use redup_difftar::patchdir::PatchDir;
+use redup_difftar::{Error as ArchiveError, Warning, Warnings};
+use redup_format::filename::Suffix;
+use redup_format::index::PathIndex;
+use redup_format::time::Timestamp;
+
+use crate::archive::Archive;
+use crate::volumes::{PlannedVolume, VolumeCursor, VolumeOpener};
+use crate::{Error, Monitor, Result};
+
+/// The sets that give the state at a time, oldest first, each with the volumes that are read.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    sets: Vec<Vec<PlannedVolume>>,
+}
+
+impl Chain {
+    /// Plans reading `path` and what lies below it, at `time` or at the newest time.
+    pub(crate) fn plan(archive: &Archive<'_>, time: Option<Timestamp>, path: &PathIndex) -> Result<Self> {
+        let mut sets = Vec::new();
+        for set in archive.sets_at(time)? {
+            let manifest = archive.manifest(set)?;
+            let volumes = manifest.volumes_with(path).map(|info| {
+                let object = archive.volume_object(set, info.number);
+                let suffix = object.as_ref().map_or(Suffix::Plain, |(_, _, suffix)| *suffix);
+                PlannedVolume {
+                    span: set.span,
+                    number: info.number,
+                    object: object.map(|(name, len, _)| (name, len)),
+                    suffix,
+                    sha1: info.sha1,
+                }
+            });
+            sets.push(volumes.collect());
+        }
+        Ok(Self { sets })
+    }
+
+    /// The names of all planned volumes that the store has.
+    pub(crate) fn volume_names(&self) -> impl Iterator<Item = &str> {
+        self.sets.iter().flatten().filter_map(|v| v.object.as_ref()).map(|(name, _)| name.as_str())
+    }
+
+    /// What opens these volumes.
+    pub(crate) fn opener<'a>(&self, archive: &'a Archive<'_>, ignore_errors: bool) -> VolumeOpener<'a> {
+        let total = self.sets.iter().map(Vec::len).sum::<usize>();
+        VolumeOpener {
+            transfer: archive.transfer().clone(),
+            keys: archive.keys(),
+            monitor: archive.monitor(),
+            ignore_errors,
+            total: u32::try_from(total).unwrap_or(u32::MAX),
+            done: AtomicU32::new(0),
+            skipped: AtomicU32::new(0),
+        }
+    }
+
+    /// The sets merged by path; `path` becomes the root.
+    pub(crate) fn merge<'a>(
+        &self,
+        opener: &'a VolumeOpener<'a>,
+        path: &PathIndex,
+        oddities: &Oddities,
+    ) -> PatchDir<VolumeCursor<'a>> {
+        let sets = self.sets.iter().map(|volumes| {
+            DifftarReader::new(opener.cursor(volumes.clone()), oddities.receiver())
+        });
+        PatchDir::new(sets.collect()).within(path.clone())
+    }
+}
+
+/// Collects what readers pass over, until the run has room to tell it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Oddities(Arc<Mutex<VecDeque<Warning>>>);
+
+impl Oddities {
+    /// Where readers report.
+    pub(crate) fn receiver(&self) -> Warnings {
+        let queue = Arc::clone(&self.0);
+        Warnings::new(move |warning| {
+            queue.lock().unwrap_or_else(PoisonError::into_inner).push_back(warning);
+        })
+    }
+
+    /// The oldest report not yet taken, as an error of its path.
+    pub(crate) fn take(&self) -> Option<(PathIndex, Error)> {
+        let warning = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()?;
+        let index = match &warning {
+            Warning::LateEntry { index, .. } | Warning::MissingLastPiece { index } => index.clone(),
+            _ => PathIndex::root(),
+        };
+        Some((index, Error::ArchiveWarning(warning)))
+    }
+}
+
+/// The engine's error inside an archive error, where a volume could not be opened; else the archive's.
+pub(crate) fn chain_error(error: ArchiveError) -> Error {
+    match error {
+        ArchiveError::NextVolume { source } => match source.downcast::<Error>() {
+            Ok(error) => *error,
+            Err(source) => Error::Archive(ArchiveError::NextVolume { source }),
+        },
+        error => Error::Archive(error),
+    }
+}
+
+/// Reads a payload to its end without using it.
+pub(crate) fn discard(mut payload: impl Read) -> std::io::Result<u64> {
+    std::io::copy(&mut payload, &mut std::io::sink())
+}
