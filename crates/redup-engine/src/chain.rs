@@ -51,16 +51,7 @@ impl Chain {
 
     /// What opens these volumes.
     pub(crate) fn opener<'a>(&self, archive: &'a Archive<'_>, ignore_errors: bool) -> VolumeOpener<'a> {
-        let total = self.sets.iter().map(Vec::len).sum::<usize>();
-        VolumeOpener {
-            transfer: archive.transfer().clone(),
-            keys: archive.keys(),
-            monitor: archive.monitor(),
-            ignore_errors,
-            total: u32::try_from(total).unwrap_or(u32::MAX),
-            done: AtomicU32::new(0),
-            skipped: AtomicU32::new(0),
-        }
+        opener(archive, self.sets.iter().map(Vec::len).sum(), ignore_errors)
     }
 
     /// The sets merged by path; `path` becomes the root.
@@ -74,6 +65,19 @@ impl Chain {
             DifftarReader::new(opener.cursor(volumes.clone()), oddities.receiver())
         });
         PatchDir::new(sets.collect()).within(path.clone())
+    }
+}
+
+/// What opens `total` volumes of an archive.
+pub(crate) fn opener<'a>(archive: &'a Archive<'_>, total: usize, ignore_errors: bool) -> VolumeOpener<'a> {
+    VolumeOpener {
+        transfer: archive.transfer().clone(),
+        keys: archive.keys(),
+        monitor: archive.monitor(),
+        ignore_errors,
+        total: u32::try_from(total).unwrap_or(u32::MAX),
+        done: AtomicU32::new(0),
+        skipped: AtomicU32::new(0),
     }
 }
 

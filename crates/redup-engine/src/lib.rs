@@ -7,14 +7,30 @@
 //! The engine never asks which kind of store it talks to, prints nothing and reads no environment.
 #![forbid(unsafe_code)]
 
+mod archive;
+mod archive_dir;
+mod backup;
+mod chain;
+mod checkpoint;
 mod error;
+mod list;
 mod monitor;
 mod options;
+mod owner;
 mod report;
+mod restore;
+mod transfer;
+mod verify;
+mod volumes;
 
+pub use backup::backup;
 pub use error::{Error, Result};
+pub use list::{list, status};
 pub use monitor::{Event, Monitor, Silent};
 pub use options::{
     BackupKind, BackupOptions, KeyProvider, ListOptions, RestoreOptions, Target, VerifyOptions,
+    VolumeMode,
 };
 pub use report::{BackupReport, Difference, RestoreReport, Statistics, StatusReport, VerifyReport};
+pub use restore::restore;
+pub use verify::verify;

@@ -148,6 +148,8 @@ pub struct VerifyOptions {
     pub numeric_owner: bool,
     /// Skip volumes that are missing or damaged instead of stopping.
     pub ignore_errors: bool,
+    /// Where older versions of large files are spooled when differences have to be applied.
+    pub tempdir: PathBuf,
 }
 
 /// Options of [`crate::list`].

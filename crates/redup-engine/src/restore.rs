@@ -12,7 +12,7 @@ use redup_difftar::patchdir::{PatchDir, Plan, Target as Wanted};
 use redup_format::entry::Attributes;
 use redup_format::index::PathIndex;
 
-pub(crate) use rebuild::{Rebuilt, rebuild};
+pub(crate) use rebuild::{Rebuilt, payload_error, read_payload, rebuild};
 use tree::{TemporaryFile, TreeWriter};
 
 use crate::archive::Archive;
@@ -38,7 +38,7 @@ pub fn restore(
     if !options.force && !options.dry_run && tree::is_occupied(destination)? {
         return Err(Error::TargetNotEmpty(destination.to_owned()));
     }
-    let archive = Archive::open(target, monitor)?;
+    let mut archive = Archive::open(target, monitor)?;
     archive.sync_manifests(options.time)?;
     let chain = Chain::plan(&archive, options.time, &options.path)?;
     if options.dry_run {

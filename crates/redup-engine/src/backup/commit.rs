@@ -13,12 +13,12 @@ use std::sync::{Arc, Mutex};
 
 use crossbeam_channel::Receiver;
 use redup_format::filename::{Kind, Naming, Span};
-use redup_format::manifest::{Manifest, VolumeInfo};
+use redup_format::manifest::VolumeInfo;
 
 use super::cut::FinishedVolume;
 use super::log::SetLog;
 use crate::archive_dir::ArchiveDir;
-use crate::checkpoint::{Checkpoint, StoredVolume};
+use crate::checkpoint::{Checkpoint, StoredPieces, StoredVolume};
 use crate::transfer::Transfer;
 use crate::{Error, Event, Monitor, Result};
 
@@ -69,6 +69,11 @@ impl<'a> Committer<'a> {
         Ok(committer)
     }
 
+    /// The number of the next volume.
+    pub(super) fn next_number(&self) -> u32 {
+        u32::try_from(self.volumes.len() + 1).unwrap_or(u32::MAX)
+    }
+
     /// Commits volumes until the cutter has no more. Gives all volumes of the set and the bytes
     /// that this run stored.
     pub(super) fn run(mut self, finished: &Receiver<FinishedVolume>) -> Result<(Vec<StoredVolume>, u64)> {
@@ -88,7 +93,7 @@ impl<'a> Committer<'a> {
     fn record(
         &mut self,
         info: VolumeInfo,
-        pieces: Option<crate::checkpoint::StoredPieces>,
+        pieces: Option<StoredPieces>,
         len: u64,
     ) -> Result<()> {
         let number = info.number;
@@ -152,11 +157,6 @@ impl<'a> Committer<'a> {
             _ => count - usize::from(self.volumes.last().is_some_and(ends_in_delta)),
         }
     }
-}
-
-/// The complete manifest of a set.
-pub(super) fn manifest_bytes(manifest: &Manifest) -> Vec<u8> {
-    manifest.to_bytes()
 }
 
 pub(super) fn lock(log: &Mutex<SetLog>) -> Result<std::sync::MutexGuard<'_, SetLog>> {

@@ -45,6 +45,9 @@ impl SourceError for Unwalkable {
     }
 }
 
+/// What the comparison says of one path.
+pub(super) type SourceChange = Change<Item, Unwalkable>;
+
 /// Where what is stored goes: paths into the log, their members into volumes.
 pub(super) struct Output {
     pub(super) log: Arc<Mutex<SetLog>>,
@@ -78,7 +81,7 @@ impl Scanner<'_> {
     /// Stores every change that lies behind the start.
     pub(super) fn run(
         &mut self,
-        changes: impl Iterator<Item = Result<Change<Item, Unwalkable>, redup_difftar::Error>>,
+        changes: impl Iterator<Item = Result<SourceChange, redup_difftar::Error>>,
     ) -> Result<()> {
         for change in changes {
             match change.map_err(|source| Error::Signatures { source })? {

@@ -1,0 +1,260 @@
+//! Backup: scan, cut and commit run side by side, joined by bounded queues.
+
+mod commit;
+mod cut;
+mod filelist;
+mod finish;
+mod log;
+mod plan;
+mod resume;
+mod scan;
+mod store_file;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use crossbeam_channel::bounded;
+use redup_difftar::diffdir::DiffDir;
+use redup_format::collections::BackupSet;
+use redup_format::filename::Span;
+use redup_format::index::PathIndex;
+use redup_format::manifest::{Position, header_bytes};
+use redup_select::{Walk, WalkOptions};
+use redup_volume::Encoding;
+
+use crate::archive::{Archive, LocalSignatures};
+use crate::options::VolumeMode;
+use crate::owner::OwnerMap;
+use crate::{BackupOptions, BackupReport, Error, Event, Monitor, Result, Statistics, Target};
+use commit::Committer;
+use cut::{Continued, Cutter, VolumePlan};
+use finish::{Finisher, Origin};
+use log::SetLog;
+use plan::Plan;
+use resume::{SIGNATURE_LIMIT, Start};
+use scan::{Item, Output, Scanner, Unwalkable};
+
+/// Members in flight between scanning and cutting; each is at most a piece and its headers.
+const MEMBERS_IN_FLIGHT: usize = 256;
+
+/// Volumes whose bytes are on their way while the next one is cut. What they hold in memory is
+/// bounded by the transfer's budget, not by this.
+const VOLUMES_IN_FLIGHT: usize = 4;
+
+/// Backs `source` up: resumes an interrupted set if there is one, else makes the kind asked for.
+///
+/// The source is read once. Volumes are stored in order, then signatures, then the manifest: the set
+/// exists from then on. A run that dies before leaves a set that the next run goes on with.
+///
+/// Files that cannot be read are left out, told to the monitor and counted in
+/// [`Statistics::errors`]; their earlier versions stay in the chain.
+///
+/// # Errors
+/// [`Error::NothingToBuildOn`] for an increment without a chain, [`Error::HostMismatch`] and
+/// [`Error::SourceMismatch`] unless allowed, and the failures of store, keys and archive dir.
+pub fn backup(
+    target: &Target,
+    source: &Path,
+    options: &BackupOptions,
+    monitor: &dyn Monitor,
+) -> Result<BackupReport> {
+    if source.symlink_metadata().is_err() {
+        return Err(Error::SourceMissing(source.to_owned()));
+    }
+    let mut archive = Archive::open(target, monitor)?;
+    let plan = Plan::make(&mut archive, source, options)?;
+    let run = Run { archive: &archive, source, options, monitor };
+    if options.dry_run {
+        return run.dry(&plan);
+    }
+    run.store(plan)
+}
+
+struct Run<'a> {
+    archive: &'a Archive<'a>,
+    source: &'a Path,
+    options: &'a BackupOptions,
+    monitor: &'a dyn Monitor,
+}
+
+/// The comparison of source and signatures.
+type Changes<'a> = Box<dyn Iterator<Item = Result<scan::SourceChange, redup_difftar::Error>> + 'a>;
+
+impl Run<'_> {
+    fn dry(&self, plan: &Plan) -> Result<BackupReport> {
+        let mut scanner = self.scanner(None, Start::default());
+        scanner.run(self.changes(&plan.basis)?)?;
+        Ok(BackupReport {
+            span: plan.span,
+            statistics: scanner.statistics,
+            resumed: false,
+            volumes: 0,
+        })
+    }
+
+    fn store(&self, plan: Plan) -> Result<BackupReport> {
+        let Plan { span, basis, resumed } = plan;
+        let encoding = self.encoding()?;
+        let naming = &self.archive.target().naming;
+        let origin =
+            Origin { hostname: &self.options.hostname, local_dir: &self.options.local_dir };
+        let header = header_bytes(Some(origin.hostname.as_bytes()), Some(origin.local_dir));
+        let is_resumed = resumed.is_some();
+        let (kept, start, continued, log) = match resumed {
+            Some(r) => (r.kept, r.start, r.continued, r.log),
+            None => {
+                let log = SetLog::create(self.archive.dir(), naming, span)?;
+                (Vec::new(), Start::default(), None, log)
+            }
+        };
+        let log = Arc::new(Mutex::new(log));
+        let committer = Committer::new(
+            self.archive.dir(),
+            self.archive.transfer(),
+            self.monitor,
+            naming,
+            span,
+            header,
+            Arc::clone(&log),
+            kept,
+        )?;
+        let volumes =
+            VolumePlan { span, naming: naming.clone(), encoding: encoding.clone(), volsize: self.options.volsize };
+        let changes = self.changes(&basis)?;
+        let (mut statistics, volumes, stored) =
+            self.pipeline(volumes, committer, start, continued, changes, Arc::clone(&log))?;
+        statistics.total_destination_size_change = stored;
+
+        let log = Arc::into_inner(log).ok_or(Error::Internal("the signature writer"))?;
+        let listed = log.into_inner().unwrap_or_else(PoisonError::into_inner).finish()?;
+        let finisher = Finisher {
+            dir: self.archive.dir(),
+            transfer: self.archive.transfer(),
+            monitor: self.monitor,
+            naming,
+            span,
+            encoding: &encoding,
+        };
+        finisher.run(&origin, &volumes, self.options.files_changed.then_some(listed))?;
+        let count = u32::try_from(volumes.len()).unwrap_or(u32::MAX);
+        Ok(BackupReport { span, statistics, resumed: is_resumed, volumes: count })
+    }
+
+    /// Runs the three stages to their end. The error that stopped it all is the one reported: a stage
+    /// whose neighbour is gone only says so.
+    fn pipeline(
+        &self,
+        volumes: VolumePlan,
+        committer: Committer<'_>,
+        start: Start,
+        continued: Option<Continued>,
+        changes: Changes<'_>,
+        log: Arc<Mutex<SetLog>>,
+    ) -> Result<(Statistics, Vec<crate::checkpoint::StoredVolume>, u64)> {
+        let (members, cut_members) = bounded(MEMBERS_IN_FLIGHT);
+        let (finished, committed) = bounded(VOLUMES_IN_FLIGHT);
+        let first = committer.next_number();
+        let empty = (first == 1).then(|| Position { index: PathIndex::root(), block: None });
+        let transfer = self.archive.transfer().clone();
+        thread::scope(|scope| {
+            let commit = scope.spawn(move || committer.run(&committed));
+            let cut = scope.spawn(move || {
+                let mut cutter = Cutter::new(volumes, transfer, finished, first, continued);
+                for member in cut_members {
+                    cutter.push(&member)?;
+                }
+                cutter.finish(empty)
+            });
+            let mut scanner = self.scanner(Some(Output { log, members }), start);
+            let scanned = scanner.run(changes);
+            let statistics = scanner.statistics;
+            drop(scanner);
+            let cut = cut.join().unwrap_or(Err(Error::Internal("the volume writer")));
+            let commit = commit.join().unwrap_or(Err(Error::Internal("the commit stage")));
+            match (commit, cut, scanned) {
+                (Ok((volumes, stored)), Ok(()), Ok(())) => Ok((statistics, volumes, stored)),
+                (commit, cut, scan) => {
+                    let mut errors = [commit.err(), cut.err(), scan.err()].into_iter().flatten();
+                    let first = errors.next().unwrap_or(Error::Internal("the backup"));
+                    Err(errors.fold(first, |kept, next| match kept {
+                        Error::Internal(_) => next,
+                        kept => kept,
+                    }))
+                }
+            }
+        })
+    }
+
+    fn scanner(&self, output: Option<Output>, start: Start) -> Scanner<'_> {
+        Scanner {
+            output,
+            monitor: self.monitor,
+            max_blocksize: self.options.max_blocksize,
+            start,
+            statistics: Statistics::default(),
+            source_bytes: 0,
+        }
+    }
+
+    fn changes(&self, basis: &[BackupSet]) -> Result<Changes<'_>> {
+        let walk = Walk::new(self.source, self.options.rules.clone(), WalkOptions::default())
+            .map_err(Error::Walk)?;
+        let source = walk.map(|entry| entry.map(Item).map_err(Unwalkable));
+        let signatures: Option<LocalSignatures> = match basis {
+            [] => None,
+            sets => Some(self.archive.signatures(sets)?),
+        };
+        let owners = OwnerMap::new(self.options.numeric_owner);
+        let ids = move |attributes: &_| owners.resolve(attributes);
+        let changes = DiffDir::new(source, signatures, ids, SIGNATURE_LIMIT)
+            .map_err(|source| Error::Signatures { source })?;
+        Ok(Box::new(changes))
+    }
+
+    fn encoding(&self) -> Result<Encoding> {
+        Ok(match self.options.mode {
+            VolumeMode::Plain => Encoding::Plain,
+            VolumeMode::Gzip { level } => Encoding::Gzip { level },
+            VolumeMode::Encrypted => Encoding::OpenPgp(self.archive.keys().encryptor()?),
+        })
+    }
+}
+
+impl VolumeMode {
+    /// What this mode's files end in.
+    fn suffix(self) -> redup_format::filename::Suffix {
+        use redup_format::filename::Suffix;
+        match self {
+            Self::Plain => Suffix::Plain,
+            Self::Gzip { .. } => Suffix::Gzip,
+            Self::Encrypted => Suffix::Gpg,
+        }
+    }
+}
+
+/// Tells that a set is made anew, and removes what there is of it.
+fn discard(archive: &mut Archive<'_>, set: &BackupSet, reason: &str) -> Result<()> {
+    archive.monitor().event(Event::RestartFromScratch { span: set.span, reason });
+    for name in set.remote_names() {
+        archive.transfer().delete(name)?;
+    }
+    for name in set.local_names() {
+        archive.dir().remove(name)?;
+    }
+    archive.dir().remove(crate::checkpoint::NAME)?;
+    archive.refresh()
+}
+
+/// The span of a new set: times are whole seconds and identity, so a new one is later than all.
+fn new_span(now: redup_format::time::Timestamp, newest: Option<redup_format::time::Timestamp>, full: bool) -> Span {
+    use redup_format::time::Timestamp;
+    let end = match newest {
+        Some(newest) if now <= newest => Timestamp::from_secs(newest.secs() + 1),
+        _ => now,
+    };
+    match newest {
+        Some(start) if !full => Span::Inc { start, end },
+        _ => Span::Full(end),
+    }
+}

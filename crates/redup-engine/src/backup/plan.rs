@@ -1,0 +1,177 @@
+//! Deciding what a run makes: go on with an interrupted set, a full, or an increment.
+
+use std::path::Path;
+
+use redup_format::collections::{BackupSet, SetState};
+use redup_format::filename::{Kind, Span};
+use redup_format::manifest::Manifest;
+
+use super::resume::{Resumed, Resumer};
+use super::{discard, new_span};
+use crate::archive::Archive;
+use crate::{BackupKind, BackupOptions, Error, Event, Result};
+
+/// What is made.
+pub(super) struct Plan {
+    pub(super) span: Span,
+    /// The sets whose signatures the source is compared with; empty for a full.
+    pub(super) basis: Vec<BackupSet>,
+    pub(super) resumed: Option<Resumed>,
+}
+
+impl Plan {
+    /// Decides, brings the archive dir up to date for it, and makes the checks that go with it.
+    pub(super) fn make(archive: &mut Archive<'_>, source: &Path, options: &BackupOptions) -> Result<Self> {
+        if !options.dry_run {
+            if let Some(plan) = Self::resume(archive, source, options)? {
+                return Ok(plan);
+            }
+        }
+        if wants_full(archive, options)? {
+            prove_passphrase(archive)?;
+            let newest = archive.collection().chains().iter().map(|c| c.end()).max();
+            return Ok(Self { span: new_span(options.now, newest, true), basis: Vec::new(), resumed: None });
+        }
+        archive.sync(None)?;
+        let nothing = || Error::NothingToBuildOn(archive.transfer().location());
+        let matched = archive.collection().matched().ok_or_else(nothing)?;
+        if let Some(dropped) = matched.dropped {
+            let text = format!("discarding the set {}: its signatures are missing", dropped.span);
+            archive.monitor().event(Event::Warning(&text));
+        }
+        let basis = matched.sets.to_vec();
+        check_basis(archive, &basis, options)?;
+        Ok(Self { span: new_span(options.now, Some(matched.end()), false), basis, resumed: None })
+    }
+
+    fn resume(archive: &mut Archive<'_>, source: &Path, options: &BackupOptions) -> Result<Option<Self>> {
+        let Some(set) = archive.collection().partial_set().cloned() else { return Ok(None) };
+        check_mode(&set, archive, options)?;
+        if !set.span.is_full() {
+            archive.sync(Some(set.span.start()))?;
+        }
+        let set = archive.collection().partial_set().cloned().unwrap_or(set);
+        let basis: Vec<BackupSet> = match set.span {
+            Span::Full(_) => Vec::new(),
+            Span::Inc { .. } => {
+                let chain = archive.collection().chains().iter().find(|c| c.last().span == set.span);
+                chain.map(|c| c.sets()[..c.sets().len() - 1].to_vec()).unwrap_or_default()
+            }
+        };
+        let resumer = Resumer { archive, set: &set, source, options, basis: &basis };
+        match resumer.run()? {
+            Some(resumed) => {
+                let kept = resumed.kept.len();
+                for (number, file) in set.volumes.iter().rev() {
+                    if *number as usize > kept {
+                        archive.transfer().delete(&file.name)?;
+                    }
+                }
+                Ok(Some(Self { span: set.span, basis, resumed: Some(resumed) }))
+            }
+            None => {
+                discard(archive, &set, "none of its volumes can be built on")?;
+                Ok(None)
+            }
+        }
+    }
+}
+
+fn wants_full(archive: &Archive<'_>, options: &BackupOptions) -> Result<bool> {
+    let collection = archive.collection();
+    match options.kind {
+        BackupKind::Full => return Ok(true),
+        BackupKind::Incremental if collection.matched().is_none() => {
+            return Err(Error::NothingToBuildOn(archive.transfer().location()));
+        }
+        BackupKind::Auto if collection.matched().is_none() => {
+            archive.monitor().event(Event::SwitchedToFull);
+            return Ok(true);
+        }
+        BackupKind::Incremental | BackupKind::Auto => {}
+    }
+    let newest_full = collection.chains().iter().map(|c| c.start()).max();
+    if newest_full < options.full_if_before {
+        archive.monitor().event(Event::FullIsTooOld);
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+/// A full needs nothing of the older sets. But if they are encrypted with a passphrase, a mistyped
+/// one would make a backup that nobody can open: the newest remote manifest shows whether it fits.
+fn prove_passphrase(archive: &Archive<'_>) -> Result<()> {
+    let newest = archive.collection().newest_chain().map(|c| c.last());
+    let manifest = newest.filter(|set| set.local.manifest.is_none()).and_then(|s| s.remote_manifest.as_ref());
+    match manifest {
+        Some(file) if file.suffix.is_encrypted() && archive.keys().is_symmetric() => {
+            archive.read_manifest(file).map(drop)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An interrupted set goes on in the mode it began in, and with a passphrase that opens it.
+fn check_mode(set: &BackupSet, archive: &Archive<'_>, options: &BackupOptions) -> Result<()> {
+    let Some(first) = set.volumes.get(&1) else { return Ok(()) };
+    let naming = &archive.target().naming;
+    let expected = naming.name(set.span, Kind::Volume(1), options.mode.suffix());
+    if first.suffix != options.mode.suffix() {
+        return Err(Error::EncryptionChanged { found: first.name.clone(), expected });
+    }
+    if first.suffix.is_encrypted() && archive.keys().is_symmetric() {
+        // Opening the message checks the passphrase; its content does not matter here.
+        archive.open_file(first).map(drop)?;
+    }
+    Ok(())
+}
+
+/// What an increment must agree with: nothing lost from the chain, this host, this source.
+fn check_basis(archive: &Archive<'_>, basis: &[BackupSet], options: &BackupOptions) -> Result<()> {
+    let mut newest = None;
+    for set in basis {
+        let manifest = archive.manifest(set)?;
+        if let Some(number) = set.missing_volumes(&manifest).first() {
+            let location = archive.transfer().location();
+            return Err(Error::MissingVolume { span: set.span, number: *number, location });
+        }
+        newest = Some((set, manifest));
+    }
+    let Some((set, manifest)) = newest else { return Ok(()) };
+    if set.state() == SetState::Complete && set.local.manifest.is_some() {
+        check_remote(archive, set, &manifest)?;
+    }
+    if options.allow_source_mismatch {
+        return Ok(());
+    }
+    check_source(&manifest, options)
+}
+
+/// The remote manifest is compared where it can be read without a secret key.
+fn check_remote(archive: &Archive<'_>, set: &BackupSet, local: &Manifest) -> Result<()> {
+    let Some(file) = &set.remote_manifest else { return Ok(()) };
+    if file.suffix.is_encrypted() && !archive.keys().is_symmetric() {
+        return Ok(());
+    }
+    match archive.read_manifest(file)?.difference(local) {
+        None => Ok(()),
+        Some(_) => Err(Error::ManifestMismatch(set.span.end())),
+    }
+}
+
+fn check_source(manifest: &Manifest, options: &BackupOptions) -> Result<()> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if let Some(host) = &manifest.hostname {
+        let names = options.hostname_aliases.iter().chain([&options.hostname]);
+        if !names.into_iter().any(|name| name.as_bytes() == host.as_slice()) {
+            return Err(Error::HostMismatch { current: options.hostname.clone(), previous: text(host) });
+        }
+    }
+    match &manifest.local_dir {
+        Some(dir) if *dir != options.local_dir => Err(Error::SourceMismatch {
+            current: text(&options.local_dir),
+            previous: text(dir),
+        }),
+        _ => Ok(()),
+    }
+}

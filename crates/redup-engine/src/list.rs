@@ -1,0 +1,41 @@
+//! Listing the files of a point in time, and the state of a target.
+
+use redup_difftar::sigtar::{SigHead, SigKind};
+
+use crate::archive::Archive;
+use crate::{Error, ListOptions, Monitor, Result, StatusReport, Target};
+
+/// Gives every entry of the tree at a time to `entry`, in path order, from the signatures alone: no
+/// volume is read. A file's size is not recorded there.
+///
+/// # Errors
+/// [`Error::NoSignatureChains`] when there is nothing to list; the errors of store, keys and archives.
+pub fn list(
+    target: &Target,
+    options: &ListOptions,
+    monitor: &dyn Monitor,
+    mut entry: impl FnMut(&SigHead),
+) -> Result<()> {
+    let mut archive = Archive::open(target, monitor)?;
+    archive.sync(options.time)?;
+    let sets = archive.sets_at(options.time).map_err(|error| match error {
+        Error::NoChains(location) => Error::NoSignatureChains(location),
+        other => other,
+    })?;
+    let mut signatures = archive.signatures(sets)?;
+    while let Some(head) = signatures.advance().map_err(|source| Error::Signatures { source })? {
+        if head.kind != SigKind::Deleted {
+            entry(head);
+        }
+    }
+    Ok(())
+}
+
+/// The sets and chains of a target. Nothing is fetched and nothing but a half-done rename changed.
+///
+/// # Errors
+/// Those of the store and the archive dir.
+pub fn status(target: &Target, monitor: &dyn Monitor) -> Result<StatusReport> {
+    let archive = Archive::open(target, monitor)?;
+    Ok(StatusReport { collection: archive.into_collection() })
+}
