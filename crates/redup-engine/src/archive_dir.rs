@@ -155,7 +155,7 @@ impl Drop for ArchiveDir {
     fn drop(&mut self) {
         // While the lock is still held: nobody else's file can be removed here.
         drop(fs::remove_file(self.path.join(LOCK_NAME)));
-        drop(fcntl_lock(&self.lock, FlockOperation::NonBlockingUnlock));
+        let _ = fcntl_lock(&self.lock, FlockOperation::NonBlockingUnlock);
     }
 }
 

@@ -14,7 +14,7 @@ use redup_format::time::Timestamp;
 
 use crate::archive::Archive;
 use crate::volumes::{PlannedVolume, VolumeCursor, VolumeOpener};
-use crate::{Error, Monitor, Result};
+use crate::{Error, Result};
 
 /// The sets that give the state at a time, oldest first, each with the volumes that are read.
 #[derive(Debug)]

@@ -13,6 +13,7 @@ use redup_difftar::difftar::VolumeSource;
 use redup_difftar::patchdir::{PatchDir, Plan, StepKind, Target as Wanted};
 use redup_format::entry::{Attributes, FileType};
 use redup_format::index::PathIndex;
+use redup_rsync::ReadAt;
 use redup_select::{SourceEntry, Walk, WalkOptions};
 
 use crate::archive::Archive;

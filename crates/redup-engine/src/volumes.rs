@@ -108,21 +108,16 @@ impl VolumeOpener<'_> {
     }
 
     /// Decrypts the whole message without using it: its integrity, and its signer if one is required.
-    fn check_message(&self, name: &str, decryptor: Option<&Decryptor>, bytes: impl Read) -> Result<()> {
+    fn check_message(&self, name: &str, decryptor: Option<&Decryptor>, bytes: impl Read + Send) -> Result<()> {
         let Some(decryptor) = decryptor else { return Ok(()) };
-        let signer = self.keys.required_signer();
-        let report = decryptor
-            .check(bytes, signer.is_some())
-            .map_err(|source| Error::OpenPgp { object: name.to_owned(), source })?;
-        for warning in &report.warnings {
+        let broken = |source| Error::OpenPgp { object: name.to_owned(), source };
+        let mut message = decryptor.open(bytes).map_err(broken)?;
+        io::copy(&mut message, &mut io::sink())
+            .map_err(|e| broken(redup_openpgp::Error::from_io(e)))?;
+        for warning in &message.report().warnings {
             self.monitor.event(Event::Info(&format!("{name}: {warning}")));
         }
-        match signer {
-            Some(expected) if !report.signatures.iter().any(|s| s.is_good_and_by(expected)) => {
-                Err(Error::WrongSigner { name: name.to_owned(), expected: expected.to_owned() })
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     fn decode(

@@ -64,7 +64,6 @@ pub(super) struct Continued {
 }
 
 /// Cuts members into volumes and hands finished ones on in order.
-#[derive(Debug)]
 pub(super) struct Cutter {
     plan: VolumePlan,
     transfer: Transfer,
@@ -75,7 +74,6 @@ pub(super) struct Cutter {
     continued: Option<Continued>,
 }
 
-#[derive(Debug)]
 struct OpenVolume {
     writer: VolumeWriter<ObjectWriter>,
     plain_len: u64,

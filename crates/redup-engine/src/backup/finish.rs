@@ -114,11 +114,11 @@ impl Finisher<'_> {
 
     fn store(&self, name: &str, kind: ObjectKind, encoding: &Encoding, mut from: impl Read) -> Result<()> {
         self.monitor.event(Event::Writing { name });
-        let volume_error = |source| Error::Volume { name: name.to_owned(), source };
+        let encode_error = |source| Error::Volume { name: name.to_owned(), source };
         let object = self.transfer.create(name, kind);
-        let mut writer = VolumeWriter::new(encoding, object).map_err(volume_error)?;
+        let mut writer = VolumeWriter::new(encoding, object).map_err(encode_error)?;
         io::copy(&mut from, &mut writer).map_err(|e| volume_error(name, e))?;
-        let (_, object) = writer.finish().map_err(volume_error)?;
+        let (_, object) = writer.finish().map_err(encode_error)?;
         let len = object.finish()?.complete()?;
         let found = self.transfer.length(name)?;
         if found != len {

@@ -354,9 +354,10 @@ fn copy(mut from: impl Read, mut to: impl FnMut(&[u8])) -> Result<()> {
 
 /// Whether volumes cannot be read here at all: backups to public keys need no secret key.
 fn is_missing_key(error: &Error) -> bool {
-    match error {
-        Error::OpenPgp { source, .. } => source.is_missing_key(),
-        Error::Volume { source: redup_volume::Error::OpenPgp(source), .. } => source.is_missing_key(),
-        _ => false,
-    }
+    let source = match error {
+        Error::OpenPgp { source, .. } => source,
+        Error::Volume { source: redup_volume::Error::OpenPgp(source), .. } => source,
+        _ => return false,
+    };
+    matches!(source, redup_openpgp::Error::NoSecretKey { .. })
 }

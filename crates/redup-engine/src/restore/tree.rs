@@ -160,10 +160,10 @@ impl TreeWriter {
         };
         if (self.replace || index.is_root()) && is_directory(dir, &name) {
             // Only an empty folder gives way; a full one is the user's to decide.
-            drop(unlinkat(dir, name.as_slice(), AtFlags::REMOVEDIR));
+            let _ = unlinkat(dir, name.as_slice(), AtFlags::REMOVEDIR);
         }
         if let Err(e) = renameat(dir, temporary, dir, name.as_slice()) {
-            drop(unlinkat(dir, temporary, AtFlags::empty()));
+            let _ = unlinkat(dir, temporary, AtFlags::empty());
             return Err(self.error("create", index, e));
         }
         Ok(())
@@ -320,7 +320,7 @@ pub(super) struct TemporaryFile {
 impl Drop for TemporaryFile {
     fn drop(&mut self) {
         if let Some(name) = self.name.take() {
-            drop(unlinkat(self.dir.as_fd(), name.as_str(), AtFlags::empty()));
+            let _ = unlinkat(self.dir.as_fd(), name.as_str(), AtFlags::empty());
         }
     }
 }

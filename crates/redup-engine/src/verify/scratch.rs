@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use redup_rsync::ReadAt;
@@ -29,19 +28,6 @@ impl Scratch {
     pub(super) fn new(tempdir: &Path) -> Self {
         Self { tempdir: tempdir.to_owned(), store: Store::Memory(Vec::new()) }
     }
-
-    /// Reads at an offset; 0 at the end.
-    pub(super) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        match &self.store {
-            Store::Memory(bytes) => {
-                let rest = usize::try_from(offset).ok().and_then(|o| bytes.get(o..)).unwrap_or_default();
-                let count = rest.len().min(buffer.len());
-                buffer[..count].copy_from_slice(&rest[..count]);
-                Ok(count)
-            }
-            Store::Spilled(file) => file.read_at(buffer, offset),
-        }
-    }
 }
 
 impl Write for Scratch {
@@ -67,8 +53,11 @@ impl Write for Scratch {
 }
 
 impl ReadAt for Scratch {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        Self::read_at(self, offset, buffer)
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        match &self.store {
+            Store::Memory(bytes) => bytes.read_at(offset, buffer),
+            Store::Spilled(file) => file.read_at(offset, buffer),
+        }
     }
 
     fn len(&self) -> io::Result<u64> {
