@@ -41,6 +41,18 @@ impl Names {
         (names, result)
     }
 
+    /// Takes names that are sorted already.
+    pub(crate) fn from_sorted(sorted: &[Vec<u8>]) -> Self {
+        let mut names = Self::default();
+        for name in sorted {
+            names.starts.push(names.bytes.len());
+            names.bytes.extend_from_slice(name);
+            names.bytes.push(0);
+        }
+        names.starts.reverse();
+        names
+    }
+
     /// Takes the smallest name that is left.
     pub(crate) fn next(&mut self) -> Option<&[u8]> {
         let start = self.starts.pop()?;

@@ -9,11 +9,15 @@
 mod dir;
 mod entry;
 mod error;
+mod listed;
 mod owner;
 mod rules;
+mod source;
 mod walk;
 
 pub use entry::{Kind, SourceEntry};
-pub use error::{Access, WalkError};
-pub use rules::{Facts, Rules, Verdict, canonical_source};
+pub use error::{Access, RuleError, WalkError};
+pub use listed::Listed;
+pub use rules::{Action, Condition, Facts, Mode, Rules, Separator, Verdict};
+pub use source::canonical_source;
 pub use walk::{OnSocket, Walk, WalkOptions};

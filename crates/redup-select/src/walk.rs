@@ -16,8 +16,10 @@ use rustix::fs::{AtFlags, Stat};
 use crate::dir::{self, Names};
 use crate::entry::{Kind, Place, SourceEntry, full_path};
 use crate::error::{Access, WalkError};
+use crate::listed::Listed;
 use crate::owner::Owners;
-use crate::rules::{Facts, Rules, Verdict, canonical_source};
+use crate::rules::{Facts, Rules, Verdict};
+use crate::source::canonical_source;
 
 /// Folders a walk keeps open. A tree may be deeper than a process may open files; folders further up are closed and
 /// found again on the way back.
@@ -46,6 +48,8 @@ pub struct Walk {
 /// What a walk does besides.
 #[derive(Default)]
 pub struct WalkOptions {
+    /// Visit these paths instead of what folders hold. The rules apply to them as well.
+    pub only: Option<Listed>,
     /// Told of each socket that would be part of the backup if sockets could be.
     pub on_socket: Option<OnSocket>,
 }
@@ -115,7 +119,10 @@ impl Walk {
         };
         let (open, names, result) = match opened {
             Ok(open) => {
-                let (names, result) = Names::list(&open);
+                let (names, result) = match &self.options.only {
+                    Some(listed) => (Names::from_sorted(&listed.names(&folder.index)), Ok(())),
+                    None => Names::list(&open),
+                };
                 (Some(Arc::new(open)), names, result)
             }
             Err(error) => (None, Names::default(), Err(error)),
@@ -170,11 +177,12 @@ impl Walk {
             return;
         }
         match SourceEntry::new(place, &stat, &mut self.owners) {
-            Ok(Some(entry)) if verdict == Verdict::Include => {
+            Ok(Some(entry)) if verdict == Verdict::Scan => self.hold(entry),
+            Ok(Some(entry)) => {
                 self.release();
                 self.accept(entry, Kind::of(&stat));
             }
-            Ok(Some(entry)) => self.hold(entry),
+            Ok(None) if verdict == Verdict::Scan => {}
             Ok(None) => self.tell_of_socket(index),
             Err(error) => self.refuse(index, error),
         }
@@ -325,6 +333,7 @@ impl fmt::Debug for Walk {
 impl fmt::Debug for WalkOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WalkOptions")
+            .field("only", &self.only)
             .field("on_socket", &self.on_socket.is_some())
             .finish()
     }

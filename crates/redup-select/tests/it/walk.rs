@@ -129,6 +129,7 @@ fn sockets_are_told_of_and_left_out() {
             let told = Arc::clone(&told);
             move |path| told.lock().unwrap().push(path.to_owned())
         })),
+        ..WalkOptions::default()
     };
     let walk = Walk::new(dir.path(), Rules::all(), options).unwrap();
     assert_eq!(walk.map(Result::unwrap).count(), 3);
@@ -161,9 +162,9 @@ fn a_file_is_found_by_its_folder_even_after_the_folder_moved() {
 #[test]
 fn what_vanishes_between_listing_and_looking_is_left_out_silently() {
     let dir = tree(&["a", "b", "c/d", "e"]);
-    let mut walk = Walk::new(dir.path(), Rules::all(), WalkOptions::default()).unwrap();
+    let walk = Walk::new(dir.path(), Rules::all(), WalkOptions::default()).unwrap();
     let mut names = Vec::new();
-    while let Some(entry) = walk.next() {
+    for entry in walk {
         let name = entry.unwrap().index.to_string();
         if name == "a" {
             fs::remove_file(dir.path().join("b")).unwrap();
@@ -198,7 +199,7 @@ fn a_folder_that_cannot_be_listed_follows_its_own_entry_and_the_walk_goes_on() {
     }
     let dir = tree(&["a", "closed/x", "z"]);
     let closed = dir.path().join("closed");
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     let items: Vec<_> = Walk::new(dir.path(), Rules::all(), WalkOptions::default())
         .unwrap()
         .collect();
