@@ -14,29 +14,13 @@ struct Need {
     present: fn() -> bool,
 }
 
-/// What building the vendored OpenSSL takes beyond Rust and a C compiler.
-const TO_BUILD: &[Need] = &[
-    Need {
-        what: "a C compiler",
-        package: "gcc libc6-dev",
-        present: || sh::succeeds("cc", &["--version"]),
-    },
-    Need {
-        what: "make",
-        package: "make",
-        present: || sh::succeeds("make", &["--version"]),
-    },
-    Need {
-        what: "perl with its core modules",
-        package: "perl",
-        present: || {
-            sh::succeeds(
-                "perl",
-                &["-MFindBin", "-MIPC::Cmd", "-MFile::Compare", "-e1"],
-            )
-        },
-    },
-];
+/// What building takes beyond Rust: some dependencies compile C. Nothing else (no cmake, perl or
+/// libclang), and that is worth keeping.
+const TO_BUILD: &[Need] = &[Need {
+    what: "a C compiler",
+    package: "gcc libc6-dev",
+    present: || sh::succeeds("cc", &["--version"]),
+}];
 
 const TO_TEST: &[Need] = &[
     Need {

@@ -21,7 +21,7 @@ pub(crate) fn all() -> Result {
         ("fixtures", fixtures::check),
         ("clippy", clippy),
         ("docs", docs),
-        ("tests", || tests(&[])),
+        ("tests", tests),
         ("doctests", doctests),
     ];
     let mut times = Vec::new();
@@ -41,7 +41,8 @@ pub(crate) fn all() -> Result {
 /// When something cannot be installed, or a test fails.
 pub(crate) fn interop() -> Result {
     setup::for_testing()?;
-    tests(&["interop"])
+    let arguments = ["test", "--package", "redup", "--test", "it", "interop"];
+    sh::run(quiet(sh::cargo(&root()).args(arguments)))
 }
 
 fn format() -> Result {
@@ -71,8 +72,7 @@ fn docs() -> Result {
     sh::run(command.env("RUSTDOCFLAGS", "-D warnings"))
 }
 
-/// Runs the tests whose name contains one of `filters`, all without any.
-fn tests(filters: &[&str]) -> Result {
+fn tests() -> Result {
     let mut command = sh::cargo(&root());
     let nextest = sh::succeeds(command.get_program(), &["nextest", "--version"]);
     if nextest {
@@ -87,7 +87,7 @@ fn tests(filters: &[&str]) -> Result {
             "--no-fail-fast",
         ]);
     }
-    sh::run(quiet(command.args(filters)))
+    sh::run(quiet(&mut command))
 }
 
 fn doctests() -> Result {
