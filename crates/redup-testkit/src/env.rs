@@ -9,6 +9,8 @@ use tempfile::TempDir;
 
 use crate::fixtures::{self, Case};
 use crate::gpghome::GpgHome;
+use crate::listing::Listing;
+use crate::log;
 use crate::run::{self, Outcome, Running};
 use crate::tools::{self, Version};
 
@@ -257,10 +259,10 @@ impl TestEnv {
     /// # Panics
     /// When the restore fails.
     #[track_caller]
-    pub fn restored(&self, program: &Program, time: Option<i64>) -> crate::listing::Listing {
+    pub fn restored(&self, program: &Program, time: Option<i64>) -> Listing {
         let (folder, outcome) = self.restore(program, time);
         outcome.ok();
-        let listing = crate::listing::Listing::of(&folder);
+        let listing = Listing::of(&folder);
         // Kept small: a test restores many times, and looks at the listing only.
         drop(fs::remove_dir_all(&folder));
         listing
@@ -280,24 +282,32 @@ impl TestEnv {
         run::run(&mut command)
     }
 
-    /// Lists the files as of `time`.
+    /// Lists the files as of `time`, and asserts success. duplicity leaves out names that are no
+    /// UTF-8: compare with [`Listing::utf8_only`] then.
     ///
     /// # Panics
-    /// When the program cannot be run, or hangs.
+    /// When the listing fails.
+    #[must_use]
     #[track_caller]
-    pub fn list(&self, program: &Program, time: Option<i64>) -> Outcome {
+    pub fn listed(&self, program: &Program, time: Option<i64>) -> Vec<log::Listed> {
+        let file = self.fresh("log");
         let mut command = self.command(program, "list-current-files", time_args(time));
-        command.arg(&self.url);
-        run::run(&mut command)
+        command.arg("--log-file").arg(&file).arg(&self.url);
+        run::run(&mut command).ok();
+        log::listed(&read_text(&file))
     }
 
-    /// Prints the chains and sets.
+    /// Asks for the chains and sets, and asserts success.
     ///
     /// # Panics
-    /// When the program cannot be run, or hangs.
+    /// When the status fails.
+    #[must_use]
     #[track_caller]
-    pub fn status(&self, program: &Program) -> Outcome {
-        self.run(program, "collection-status", [&self.url])
+    pub fn status(&self, program: &Program) -> log::Status {
+        let file = self.fresh("log");
+        let mut command = self.command(program, "collection-status", [&self.url]);
+        run::run(command.arg("--log-file").arg(&file)).ok();
+        log::status(&read_text(&file))
     }
 
     /// Copies of the target and of all archive dirs as they are now, to return to.
@@ -378,6 +388,12 @@ pub fn url_of(folder: &Path) -> String {
     format!("file://{}", folder.display())
 }
 
+#[track_caller]
+fn read_text(path: &Path) -> String {
+    fs::read_to_string(path)
+        .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
+}
+
 fn time_args(time: Option<i64>) -> Vec<String> {
     time.map_or_else(Vec::new, |time| vec!["--time".to_owned(), time.to_string()])
 }
@@ -385,7 +401,6 @@ fn time_args(time: Option<i64>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::listing::Listing;
     use crate::trees;
 
     #[test]
@@ -399,6 +414,10 @@ mod tests {
             let expected = Listing::of(&env.source());
             env.restored(&program, None).assert_is(&expected, version);
             env.verify(&program, None).ok();
+            let expected = expected.utf8_only();
+            expected.assert_listed(&env.listed(&program, None), version);
+            let status = env.status(&program);
+            assert!(status.complete && status.sets.len() == 1, "{status:?}");
         }
     }
 

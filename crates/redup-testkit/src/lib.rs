@@ -11,6 +11,7 @@
 //! | [`fixtures`] | the golden archives of `fixtures/`, case by case |
 //! | [`env`](mod@env) | a home of its own for the programs under test: HOME, GnuPG, caches, temp |
 //! | [`run`] | runs a program with a time limit, or kills it at a moment of the test's choice |
+//! | [`log`] | duplicity's messages for programs, read back |
 //! | [`tools`] | where `cargo xtask test` put duplicity, gpg and the S3 server |
 //! | [`gpghome`] | a GnuPG home with the fixture keys |
 //! | [`damage`] | what disks and networks do to files |
@@ -22,6 +23,7 @@ pub mod env;
 pub mod fixtures;
 pub mod gpghome;
 pub mod listing;
+pub mod log;
 pub mod run;
 pub mod tools;
 pub mod trees;

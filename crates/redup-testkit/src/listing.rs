@@ -16,6 +16,7 @@ use std::path::Path;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::log::Listed;
 use crate::trees::Key;
 
 /// The entries of a tree in path order: component by component, as bytes.
@@ -145,6 +146,14 @@ impl Listing {
         }
     }
 
+    /// Without names that are no UTF-8, which duplicity leaves out of its messages for programs.
+    #[must_use]
+    pub fn utf8_only(mut self) -> Self {
+        self.entries
+            .retain(|key, _| String::from_utf8(key.to_bytes()).is_ok());
+        self
+    }
+
     /// Without sockets, which no backup holds.
     #[must_use]
     pub fn without_sockets(mut self) -> Self {
@@ -174,6 +183,59 @@ impl Listing {
             differences.len(),
             differences.join("\n"),
         );
+    }
+
+    /// Fails unless `listed`, what `list-current-files` said, names exactly the paths of this tree
+    /// with their types and mtimes.
+    ///
+    /// # Panics
+    /// When they differ; `what` says what was compared.
+    #[track_caller]
+    pub fn assert_listed(&self, listed: &[Listed], what: impl fmt::Display) {
+        let line = |path: &Key, kind: &str, mtime: &str| match kind {
+            // A listing says a link's own mtime, which a restore does not set.
+            "sym" => format!("{path} sym"),
+            _ => format!("{path} {kind} {mtime}"),
+        };
+        let expected: Vec<String> = self
+            .entries
+            .iter()
+            .map(|(key, entry)| line(key, entry.kind.word(), &stamp(entry.mtime.unwrap_or(0))))
+            .collect();
+        let found: Vec<String> = listed
+            .iter()
+            .map(|it| line(&it.path, &it.kind, &it.mtime))
+            .collect();
+        let only = |these: &[String], others: &[String], sign: char| -> Vec<String> {
+            let odd = these.iter().filter(|line| !others.contains(line));
+            odd.map(|line| format!("  {sign} {line}")).collect()
+        };
+        let mut odd = only(&expected, &found, '-');
+        odd.extend(only(&found, &expected, '+'));
+        assert!(
+            odd.is_empty(),
+            "{what}: the list differs\n{}",
+            odd.join("\n")
+        );
+        assert_eq!(expected.len(), found.len(), "{what}: paths listed twice");
+    }
+
+    /// What a restore gives a user who is not root: his own files everywhere, and no devices. For
+    /// root this changes nothing.
+    #[must_use]
+    pub fn restored_by_me(mut self) -> Self {
+        let me = rustix::process::geteuid();
+        if me.is_root() {
+            return self;
+        }
+        let device =
+            |kind: &Kind| matches!(kind, Kind::CharDevice { .. } | Kind::BlockDevice { .. });
+        self.entries.retain(|_, entry| !device(&entry.kind));
+        for entry in self.entries.values_mut() {
+            entry.uid = me.as_raw();
+            entry.gid = rustix::process::getegid().as_raw();
+        }
+        self
     }
 
     /// Every path at which `self` is not as `expected`, readable, in path order.
@@ -208,6 +270,22 @@ impl Listing {
             }
         }
         Ok(())
+    }
+}
+
+impl Kind {
+    /// duplicity's word for the type.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::File { .. } => "reg",
+            Self::Directory => "dir",
+            Self::Symlink { .. } => "sym",
+            Self::Fifo => "fifo",
+            Self::CharDevice { .. } => "chr",
+            Self::BlockDevice { .. } => "blk",
+            Self::Socket => "sock",
+        }
     }
 }
 
@@ -284,6 +362,27 @@ fn kind_of(path: &Path, metadata: &fs::Metadata) -> io::Result<Kind> {
     } else {
         Kind::Socket
     })
+}
+
+/// `20240101T000000Z` for seconds since the epoch, before which the format knows no time.
+fn stamp(seconds: i64) -> String {
+    let seconds = seconds.max(0);
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    // Years begin in March here, so that the leap day is a year's last.
+    let day = days + 719_468;
+    let (era, day) = (day / 146_097, day % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, carry) = if month < 10 {
+        (month + 3, 0)
+    } else {
+        (month - 9, 1)
+    };
+    let year = year + era * 400 + carry;
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
 }
 
 fn digest(path: &Path) -> io::Result<(u64, String)> {
@@ -401,6 +500,14 @@ mod tests {
         );
         assert_eq!(listing.get(b"empty").unwrap().mode, Some(0o644));
         assert!(listing.get(b"names/bad-\xff\xfe-utf8").is_some());
+    }
+
+    #[test]
+    fn times_are_written_as_names_write_them() {
+        assert_eq!(stamp(0), "19700101T000000Z");
+        assert_eq!(stamp(1_704_067_200), "20240101T000000Z");
+        assert_eq!(stamp(1_709_208_000), "20240229T120000Z");
+        assert_eq!(stamp(8_589_934_597), "22420316T125637Z");
     }
 
     #[test]
