@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use librsync::SignatureType;
 use redup_rsync::{
-    BlockLen, DeltaEncoder, DeltaIndex, PatchLimits, Signature, SignatureBuilder, block_len, patch,
+    BlockLen, DeltaEncoder, DeltaIndex, Differ, PatchLimits, Signature, SignatureBuilder,
+    block_len, patch,
 };
 
 /// How much a backup hands on at a time.
@@ -27,7 +28,7 @@ fn main() {
     let block_len = block_len(basis.len() as u64, None);
     println!("{mebibytes} MiB in blocks of {} bytes", block_len.get());
     println!(
-        "{:<34}{:>10}{:>10}{:>8}",
+        "{:<38}{:>10}{:>10}{:>8}",
         "MB/s", "librsync", "redup", "ratio"
     );
 
@@ -62,22 +63,13 @@ fn successors(basis: &[u8], block_len: usize) -> [(&'static str, Vec<u8>); 6] {
         ("delta, one byte prepended", [b"!", basis].concat()),
         ("delta, 1 % of blocks edited", edited),
         ("delta, 1 % of 4 KiB pages rewritten", pages),
-        ("delta, unrelated", noise(basis.len() / 4, 2)),
+        ("delta, unrelated noise", noise(basis.len() / 4, 2)),
         ("delta, unrelated text", text(basis.len() / 4)),
     ]
 }
 
 fn signatures(name: &str, data: &[u8], block_len: BlockLen) {
-    let theirs = best(2, || {
-        let mut reader = librsync::Signature::with_options(
-            Cursor::new(data),
-            block_len.get() as usize,
-            8,
-            SignatureType::MD4,
-        )
-        .unwrap();
-        io::copy(&mut reader, &mut io::sink()).unwrap();
-    });
+    let theirs = best(2, || their_signature(data, block_len));
     let ours = best(7, || {
         black_box(signature_of(data, block_len));
     });
@@ -88,12 +80,8 @@ fn deltas(name: &str, basis: &[u8], new: &[u8], signature: &Signature) {
     let mut their_delta = Vec::with_capacity(new.len() + (1 << 20));
     let theirs = best(2, || {
         their_delta.clear();
-        librsync::whole::delta(
-            &mut Cursor::new(new),
-            &mut Cursor::new(signature.as_bytes()),
-            &mut their_delta,
-        )
-        .unwrap();
+        let mut signature = Cursor::new(signature.as_bytes());
+        librsync::whole::delta(&mut Cursor::new(new), &mut signature, &mut their_delta).unwrap();
     });
     let mut delta = Vec::with_capacity(new.len() + (1 << 20));
     let ours = best(7, || {
@@ -105,25 +93,45 @@ fn deltas(name: &str, basis: &[u8], new: &[u8], signature: &Signature) {
         encoder.finish(&mut delta);
     });
     report(name, new.len(), theirs, ours);
+
+    let block_len = block_len(new.len() as u64, None);
+    let their_signature = best(1, || their_signature(new, block_len));
+    let ours = best(7, || {
+        delta.clear();
+        let index = DeltaIndex::new(Signature::parse(signature.as_bytes()).unwrap());
+        let mut differ = Differ::new(&index, block_len);
+        new.chunks(CHUNK)
+            .for_each(|chunk| differ.push(chunk, &mut delta));
+        black_box(differ.finish(&mut delta));
+    });
+    report(
+        "  and the new signature",
+        new.len(),
+        theirs + their_signature,
+        ours,
+    );
     println!(
-        "{:<34}{:>10}{:>10}",
+        "{:<38}{:>10}{:>10}",
         "  bytes of delta",
         their_delta.len(),
         delta.len()
     );
 
     let mut patched = Vec::with_capacity(new.len());
-    patch(
-        delta.as_slice(),
-        basis,
-        &mut patched,
-        &PatchLimits::default(),
-    )
-    .unwrap();
+    let limits = PatchLimits::default();
+    patch(delta.as_slice(), basis, &mut patched, &limits).unwrap();
     assert!(
         patched == new,
         "{name}: the delta does not restore the file"
     );
+}
+
+fn their_signature(data: &[u8], block_len: BlockLen) {
+    let block_len = block_len.get() as usize;
+    let mut reader =
+        librsync::Signature::with_options(Cursor::new(data), block_len, 8, SignatureType::MD4)
+            .unwrap();
+    io::copy(&mut reader, &mut io::sink()).unwrap();
 }
 
 fn signature_of(data: &[u8], block_len: BlockLen) -> Signature {
@@ -150,7 +158,7 @@ fn processor_time() -> Duration {
 fn report(name: &str, bytes: usize, theirs: Duration, ours: Duration) {
     let rate = |time: Duration| bytes as f64 / 1e6 / time.as_secs_f64();
     println!(
-        "{name:<34}{:>10.0}{:>10.0}{:>7.1}x",
+        "{name:<38}{:>10.0}{:>10.0}{:>7.1}x",
         rate(theirs),
         rate(ours),
         rate(ours) / rate(theirs)

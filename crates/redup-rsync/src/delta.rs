@@ -20,7 +20,7 @@ use std::borrow::Borrow;
 
 use crate::DeltaIndex;
 use crate::window::Window;
-use matcher::Matcher;
+pub(crate) use matcher::{Known, Matcher};
 pub use output::MAX_LITERAL;
 
 /// Makes the delta of a new file, handed in piece by piece, against a [`DeltaIndex`].
@@ -51,14 +51,20 @@ impl<I: Borrow<DeltaIndex>> DeltaEncoder<I> {
 
     /// Takes the next bytes of the file, and appends to `delta` what is known of the delta by then.
     pub fn push(&mut self, chunk: &[u8], delta: &mut Vec<u8>) {
-        let index = self.index.borrow();
+        let known = Known {
+            index: self.index.borrow(),
+            sums: None,
+        };
         self.window
-            .push(chunk, |bytes| self.matcher.run(index, bytes, false, delta));
+            .push(chunk, |bytes| self.matcher.run(known, bytes, false, delta));
     }
 
     /// Appends the rest of the delta.
-    pub fn finish(mut self, delta: &mut Vec<u8>) {
-        self.matcher
-            .finish(self.index.borrow(), self.window.rest(), delta);
+    pub fn finish(self, delta: &mut Vec<u8>) {
+        let known = Known {
+            index: self.index.borrow(),
+            sums: None,
+        };
+        self.matcher.finish(known, self.window.rest(), delta);
     }
 }

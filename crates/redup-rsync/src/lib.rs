@@ -35,6 +35,7 @@
 mod block;
 mod command;
 mod delta;
+mod differ;
 mod error;
 mod index;
 mod patch;
@@ -47,6 +48,7 @@ mod window;
 pub use block::{BlockLen, block_len};
 pub use command::{Command, CommandReader};
 pub use delta::{DeltaEncoder, MAX_LITERAL};
+pub use differ::Differ;
 pub use error::{Error, Result};
 pub use index::DeltaIndex;
 pub use patch::{PatchLimits, ReadAt, patch};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::rollsum::WeakKind;
 use crate::simd::{BlockSum, BlockSummer};
-use crate::strong::StrongKind;
+use crate::strong::{MAX_LEN, StrongKind};
 use crate::window::Window;
 use crate::{BlockLen, Error, Result};
 
@@ -176,6 +176,18 @@ impl Signature {
             && *self.strong(block) == sum.strong[..self.strong_len]
     }
 
+    /// The checksums of a block, if there is such a block; the strong one as far as it is kept.
+    pub(crate) fn sum(&self, block: usize) -> Option<BlockSum> {
+        (block < self.blocks()).then(|| {
+            let mut strong = [0; MAX_LEN];
+            strong[..self.strong_len].copy_from_slice(self.strong(block));
+            BlockSum {
+                weak: self.weak(block),
+                strong,
+            }
+        })
+    }
+
     fn push(&mut self, sum: &BlockSum) {
         self.bytes.extend_from_slice(&sum.weak.to_be_bytes());
         self.bytes.extend_from_slice(&sum.strong[..self.strong_len]);
@@ -208,56 +220,84 @@ fn be_u32(bytes: &[u8], at: usize) -> u32 {
 /// Holds back up to 16 blocks, which are summed side by side. Chunks of many blocks are not copied.
 #[derive(Debug)]
 pub struct SignatureBuilder {
-    signature: Signature,
-    summer: BlockSummer,
+    sums: Sums,
     window: Window,
 }
 
 impl SignatureBuilder {
     /// Starts with the first byte of a file; see [`block_len`](crate::block_len()).
     pub fn new(block_len: BlockLen) -> Self {
-        let kind = SignatureKind::Md4;
         Self {
-            signature: Signature::empty(kind, block_len, STRONG_LEN),
-            summer: BlockSummer::new(kind, block_len),
+            sums: Sums::new(block_len),
             window: Window::default(),
         }
     }
 
     /// Adds the next bytes of the file.
     pub fn update(&mut self, chunk: &[u8]) {
-        let Self {
-            signature,
-            summer,
-            window,
-        } = self;
-        let group = summer.group_len();
-        window.push(chunk, |bytes| {
-            let (whole, _) = bytes.split_at(bytes.len() / group * group);
-            for group in whole.chunks_exact(group) {
-                summer
-                    .sums_of_run(group)
-                    .iter()
-                    .for_each(|sum| signature.push(sum));
-            }
-            whole.len()
-        });
+        self.window.push(chunk, |bytes| self.sums.add_groups(bytes));
     }
 
     /// Completes the signature with the last, maybe short, block.
-    pub fn finish(mut self) -> Signature {
-        let rest = self.window.rest();
-        let (whole, last) =
-            rest.split_at(rest.len() - rest.len() % self.signature.block_len.as_usize());
-        self.summer
-            .sums_of_run(whole)
-            .iter()
-            .for_each(|sum| self.signature.push(sum));
+    pub fn finish(self) -> Signature {
+        self.sums.finish(self.window.rest())
+    }
+}
+
+/// A signature that grows, without the bytes that it still lacks.
+#[derive(Debug)]
+pub(crate) struct Sums {
+    signature: Signature,
+    summer: BlockSummer,
+}
+
+impl Sums {
+    pub(crate) fn new(block_len: BlockLen) -> Self {
+        let kind = SignatureKind::Md4;
+        let signature = Signature::empty(kind, block_len, STRONG_LEN);
+        Self {
+            signature,
+            summer: BlockSummer::new(kind, block_len),
+        }
+    }
+
+    /// The signature of the bytes summed.
+    pub(crate) fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// How many bytes have been summed.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.signature.blocks() as u64 * u64::from(self.signature.block_len.get())
+    }
+
+    /// Sums those of the next bytes that make whole groups of blocks, and returns their number.
+    pub(crate) fn add_groups(&mut self, bytes: &[u8]) -> usize {
+        let group_len = self.summer.group_len();
+        let groups = bytes.chunks_exact(group_len);
+        let left = groups.remainder().len();
+        for group in groups {
+            self.add_blocks(group);
+        }
+        bytes.len() - left
+    }
+
+    /// Sums all that is left of the file.
+    pub(crate) fn finish(mut self, rest: &[u8]) -> Signature {
+        let last = rest.len() % self.signature.block_len.as_usize();
+        let (blocks, last) = rest.split_at(rest.len() - last);
+        self.add_blocks(blocks);
         if !last.is_empty() {
             self.signature
                 .push(&BlockSum::of(self.signature.kind, last));
         }
         self.signature
+    }
+
+    fn add_blocks(&mut self, blocks: &[u8]) {
+        for sum in self.summer.sums_of_run(blocks) {
+            self.signature.push(sum);
+        }
     }
 }
 

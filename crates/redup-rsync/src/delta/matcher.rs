@@ -5,7 +5,7 @@ use crate::{DeltaIndex, Signature, SignatureKind};
 
 /// Decides which ranges of the new file are copies and which are literal.
 #[derive(Debug)]
-pub(super) struct Matcher {
+pub(crate) struct Matcher {
     kind: SignatureKind,
     block_len: usize,
     /// Where in the new file the bytes of the next call start.
@@ -20,7 +20,7 @@ pub(super) struct Matcher {
 }
 
 impl Matcher {
-    pub(super) fn new(basis: &Signature) -> Self {
+    pub(crate) fn new(basis: &Signature) -> Self {
         let block_len = basis.block_len().as_usize();
         Self {
             kind: basis.kind(),
@@ -43,9 +43,9 @@ impl Matcher {
     ///
     /// The others must come again, unless `at_end`: then they are the file's last ones, less than a
     /// block of them if there is no search under way, and no more than a block if there is.
-    pub(super) fn run(
+    pub(crate) fn run(
         &mut self,
-        index: &DeltaIndex,
+        known: Known<'_>,
         bytes: &[u8],
         at_end: bool,
         delta: &mut Vec<u8>,
@@ -58,14 +58,14 @@ impl Matcher {
         let (mut at, mut literal_from) = (0, 0);
         loop {
             let left = &bytes[at..];
+            let place = self.base + at as u64;
             if let Some(rolling) = &mut self.search {
                 if left.len() <= self.block_len {
                     break;
                 }
-                let place = self.base + at as u64;
                 match self
                     .candidates
-                    .search(index, rolling, left, place, &mut self.runs)
+                    .search(known, rolling, left, place, &mut self.runs)
                 {
                     Search::Found(distance) => {
                         at += distance;
@@ -78,20 +78,15 @@ impl Matcher {
             if left.len() < needed {
                 break;
             }
-            let place = self.base + at as u64;
-            let sum = self.runs.sum(left, place);
-            if let Some(block) = self.fitting(index, &sum) {
+            let sum = self.runs.sum(known, left, place);
+            if let Some(block) = self.fitting(known.index, &sum) {
                 self.output.literal(&bytes[literal_from..at], delta);
-                self.output.copy(
-                    block as u64 * self.block_len as u64,
-                    self.block_len as u64,
-                    delta,
-                );
+                self.copy(block, self.block_len, delta);
                 self.expected = Some(block + 1);
                 self.candidates.matched();
                 at += self.block_len;
                 literal_from = at;
-            } else if let Some(next) = self.fitting_after_edit(index, left, place) {
+            } else if let Some(next) = self.fitting_after_edit(known, left, place) {
                 self.expected = Some(next);
                 at += self.block_len;
             } else {
@@ -105,17 +100,21 @@ impl Matcher {
     }
 
     /// Decides about the last bytes of the file and completes the delta.
-    pub(super) fn finish(&mut self, index: &DeltaIndex, rest: &[u8], delta: &mut Vec<u8>) {
-        let used = self.run(index, rest, true, delta);
+    pub(crate) fn finish(mut self, known: Known<'_>, rest: &[u8], delta: &mut Vec<u8>) {
+        let used = self.run(known, rest, true, delta);
         let tail = &rest[used..];
-        if let Some((block, len)) = self.fitting_end(index.signature(), tail) {
+        if let Some((block, len)) = self.fitting_end(known.index.signature(), tail) {
             self.output.literal(&tail[..tail.len() - len], delta);
-            self.output
-                .copy(block as u64 * self.block_len as u64, len as u64, delta);
+            self.copy(block, len, delta);
         } else {
             self.output.literal(tail, delta);
         }
         self.output.finish(delta);
+    }
+
+    fn copy(&mut self, block: usize, len: usize, delta: &mut Vec<u8>) {
+        self.output
+            .copy(block as u64 * self.block_len as u64, len as u64, delta);
     }
 
     fn fitting(&self, index: &DeltaIndex, sum: &BlockSum) -> Option<usize> {
@@ -125,13 +124,13 @@ impl Matcher {
     }
 
     /// The expected block was overwritten, the one after it is still in its place.
-    fn fitting_after_edit(&mut self, index: &DeltaIndex, left: &[u8], place: u64) -> Option<usize> {
+    fn fitting_after_edit(&mut self, known: Known<'_>, left: &[u8], place: u64) -> Option<usize> {
         let next = self.expected? + 1;
         let after = left
             .get(self.block_len..)
             .filter(|after| after.len() >= self.block_len)?;
-        let sum = self.runs.sum(after, place + self.block_len as u64);
-        index.signature().has(next, &sum).then_some(next)
+        let sum = self.runs.sum(known, after, place + self.block_len as u64);
+        known.index.signature().has(next, &sum).then_some(next)
     }
 
     /// The last block of the basis and its length, if the file ends with it.
@@ -147,11 +146,18 @@ impl Matcher {
                 lens.push(len);
             }
         }
-        lens.into_iter()
-            .rev()
-            .find(|len| basis.has(last, &BlockSum::of(self.kind, &tail[tail.len() - len..])))
-            .map(|len| (last, len))
+        let fits =
+            |len: &usize| basis.has(last, &BlockSum::of(self.kind, &tail[tail.len() - len..]));
+        lens.into_iter().rev().find(fits).map(|len| (last, len))
     }
+}
+
+/// What the new file is compared with, and what is known of it beforehand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known<'a> {
+    pub(crate) index: &'a DeltaIndex,
+    /// The signature of the file's first bytes, with the same blocks as the basis.
+    pub(crate) sums: Option<&'a Signature>,
 }
 
 /// How many lengths of the last block are tried of those with the right weak checksum, longest first.
@@ -171,7 +177,10 @@ struct Runs {
 
 impl Runs {
     /// The sum of the block that `bytes`, found at `place` of the new file, starts with.
-    fn sum(&mut self, bytes: &[u8], place: u64) -> BlockSum {
+    fn sum(&mut self, known: Known<'_>, bytes: &[u8], place: u64) -> BlockSum {
+        if let Some(sum) = known.sums.and_then(|sums| self.aligned(sums, place)) {
+            return sum;
+        }
         let distance = place.wrapping_sub(self.start);
         let block_len = self.block_len as u64;
         if distance.is_multiple_of(block_len)
@@ -186,6 +195,12 @@ impl Runs {
         self.sums
             .extend_from_slice(self.summer.sums_of_run(&bytes[..group]));
         self.sums[0]
+    }
+
+    fn aligned(&self, sums: &Signature, place: u64) -> Option<BlockSum> {
+        let block_len = self.block_len as u64;
+        let block = usize::try_from(place / block_len).ok()?;
+        place.is_multiple_of(block_len).then(|| sums.sum(block))?
     }
 }
 
@@ -235,13 +250,13 @@ impl Candidates {
     /// Looks at some of the places after the first of `bytes`, which is found at `place` of the new file.
     fn search(
         &mut self,
-        index: &DeltaIndex,
+        known: Known<'_>,
         rolling: &mut Rolling,
         bytes: &[u8],
         place: u64,
         runs: &mut Runs,
     ) -> Search {
-        let table = index.table();
+        let table = known.index.table();
         let count = (bytes.len() - self.block_len).min(self.step);
         self.hits.clear();
         self.kernel.find_hits(
@@ -261,15 +276,13 @@ impl Candidates {
         }
         // The first one mostly fits, and then the blocks after it do; the others are there by accident.
         if let Some((&first, others)) = self.starts.split_first() {
-            if index
-                .find(&runs.sum(&bytes[first..], place + first as u64))
-                .is_some()
-            {
+            let sum = runs.sum(known, &bytes[first..], place + first as u64);
+            if known.index.find(&sum).is_some() {
                 return Search::Found(first);
             }
             for starts in others.chunks(GROUP) {
                 let sums = runs.summer.sums_at(bytes, starts);
-                if let Some(nth) = sums.iter().position(|sum| index.find(sum).is_some()) {
+                if let Some(nth) = sums.iter().position(|sum| known.index.find(sum).is_some()) {
                     return Search::Found(starts[nth]);
                 }
             }

@@ -1,7 +1,7 @@
 //! Deltas restore the file, in little, and do not depend on how it was read.
 
 use proptest::prelude::*;
-use redup_rsync::{Command, CommandReader, MAX_LITERAL};
+use redup_rsync::{BlockLen, Command, CommandReader, DeltaIndex, Differ, MAX_LITERAL};
 
 use crate::sample::{delta, delta_in_pieces, file_and_successor, noise, patched, signature};
 
@@ -147,5 +147,28 @@ proptest! {
         let signature = signature(&basis, block_len);
         let whole = delta(signature.clone(), &new);
         prop_assert_eq!(delta_in_pieces(signature, &new, &pieces), whole);
+    }
+
+    #[test]
+    fn one_pass_gives_the_same_delta_and_signature_as_two(
+        (basis, new) in file_and_successor(),
+        block_len in prop_oneof![1u32..700, Just(64), Just(512)],
+        other_len in prop::option::of(1u32..700),
+        pieces in prop::collection::vec(prop_oneof![1usize..5, 1usize..3000], 0..40),
+    ) {
+        let basis = signature(&basis, block_len);
+        let expected = (delta(basis.clone(), &new), signature(&new, other_len.unwrap_or(block_len)));
+
+        let index = DeltaIndex::new(basis);
+        let mut differ = Differ::new(&index, BlockLen::new(other_len.unwrap_or(block_len)).unwrap());
+        let (mut delta, mut rest) = (Vec::new(), new.as_slice());
+        for len in pieces {
+            let (piece, later) = rest.split_at(len.min(rest.len()));
+            differ.push(piece, &mut delta);
+            rest = later;
+        }
+        differ.push(rest, &mut delta);
+        let signature = differ.finish(&mut delta);
+        prop_assert_eq!((delta, signature), expected);
     }
 }
