@@ -10,4 +10,5 @@ pub mod entry;
 pub mod filename;
 pub mod index;
 pub mod manifest;
+pub mod retention;
 pub mod time;

@@ -1,8 +1,10 @@
 //! The crate from outside: vectors and archives made by duplicity, properties, hostile listings.
 
 mod collections;
+mod listing;
 mod manifests;
 mod names;
+mod retention;
 
 use std::path::PathBuf;
 
