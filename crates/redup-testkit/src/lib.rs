@@ -14,6 +14,7 @@
 //! | [`log`] | duplicity's messages for programs, read back |
 //! | [`tools`] | where `cargo xtask test` put duplicity, gpg and the S3 server |
 //! | [`gpghome`] | a GnuPG home with the fixture keys |
+//! | [`seaweed`] | a real S3 server on loopback |
 //! | [`damage`] | what disks and networks do to files |
 
 #![forbid(unsafe_code)]
@@ -25,5 +26,6 @@ pub mod gpghome;
 pub mod listing;
 pub mod log;
 pub mod run;
+pub mod seaweed;
 pub mod tools;
 pub mod trees;

@@ -1,1 +1,6 @@
 //! The S3 store against a real server.
+#![expect(clippy::unwrap_used, reason = "a test ends there")]
+
+mod messages;
+mod server;
+mod surroundings;

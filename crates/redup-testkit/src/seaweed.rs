@@ -1,0 +1,243 @@
+//! A real S3 server on loopback: SeaweedFS, with a folder, ports and keys of its own.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::tools;
+
+/// How long the server may take to answer. It needs about four seconds on an idle machine.
+const START_LIMIT: Duration = Duration::from_secs(120);
+
+const POLL: Duration = Duration::from_millis(100);
+
+/// The ports it wants: master, volume server, filer and S3, each over HTTP and gRPC.
+const PORTS: usize = 8;
+
+/// A running SeaweedFS. Dropped, it ends, and its data is removed; it also ends when the process
+/// that started it does, however that comes about.
+#[derive(Debug)]
+pub struct SeaweedServer {
+    keeper: Child,
+    ports: [u16; PORTS],
+    folder: TempDir,
+}
+
+impl SeaweedServer {
+    /// The name of the key that may do everything.
+    pub const ACCESS_KEY: &'static str = "redup-test-key";
+    /// Its secret.
+    pub const SECRET_KEY: &'static str = "redup-test-secret";
+    /// The name of a key that may list and read, and not write.
+    pub const READ_ONLY_KEY: &'static str = "redup-read-key";
+    /// Its secret.
+    pub const READ_ONLY_SECRET: &'static str = "redup-read-secret";
+
+    /// Starts a server and waits until it takes objects.
+    ///
+    /// # Panics
+    /// When SeaweedFS is not installed or does not start; with what it printed.
+    #[must_use]
+    #[track_caller]
+    pub fn start() -> Self {
+        let program = tools::weed();
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        write_identities(&folder.path().join("s3.json"));
+        let ports = free_ports();
+        let keeper = launch(&program, folder.path(), &ports);
+        let server = Self {
+            keeper,
+            ports,
+            folder,
+        };
+        server.wait_until_ready();
+        server
+    }
+
+    /// Where it speaks S3.
+    #[must_use]
+    pub fn endpoint_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports[6])
+    }
+
+    /// The variables that make an S3 client use this server and its key, and nothing else of this
+    /// machine's.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        let nothing = self
+            .folder
+            .path()
+            .join("no-such-file")
+            .display()
+            .to_string();
+        vec![
+            ("AWS_ACCESS_KEY_ID", Self::ACCESS_KEY.into()),
+            ("AWS_SECRET_ACCESS_KEY", Self::SECRET_KEY.into()),
+            ("AWS_ENDPOINT_URL_S3", self.endpoint_url()),
+            ("AWS_REGION", "us-east-1".into()),
+            ("AWS_EC2_METADATA_DISABLED", "true".into()),
+            ("AWS_CONFIG_FILE", nothing.clone()),
+            ("AWS_SHARED_CREDENTIALS_FILE", nothing),
+        ]
+    }
+
+    /// Makes an empty bucket.
+    ///
+    /// # Panics
+    /// When the server does not.
+    #[track_caller]
+    pub fn create_bucket(&self, name: &str) {
+        self.boto3(&format!("s3.create_bucket(Bucket={name:?})"));
+    }
+
+    /// Runs Python with `s3`, a boto3 client of this server, and `json`; returns what it prints.
+    /// So a test sees with other eyes than ours what the server holds.
+    ///
+    /// # Panics
+    /// When boto3 is not installed or the script fails.
+    #[track_caller]
+    pub fn boto3(&self, script: &str) -> String {
+        let program = format!(
+            "import boto3, json\ns3 = boto3.client('s3', endpoint_url={:?})\n{script}\n",
+            self.endpoint_url()
+        );
+        let output = Command::new(tools::python_with_boto3())
+            .args(["-c", &program])
+            .envs(self.environment())
+            .output()
+            .expect("python runs");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{script}\n{errors}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    #[track_caller]
+    fn wait_until_ready(&self) {
+        let start = Instant::now();
+        let [master, .., s3, _] = self.ports;
+        let ready = || {
+            let assigned = get(master, "/dir/assign").is_some_and(|text| text.contains("\"fid\""));
+            assigned && get(s3, "/").is_some()
+        };
+        while !ready() {
+            assert!(
+                start.elapsed() < START_LIMIT,
+                "SeaweedFS does not start:\n{}",
+                self.log()
+            );
+            thread::sleep(POLL);
+        }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for SeaweedServer {
+    fn drop(&mut self) {
+        drop(self.keeper.stdin.take());
+        self.keeper.wait().ok();
+    }
+}
+
+/// Starts the server below a shell that ends it when its own standard input closes, which the
+/// system sees to even if this process is killed.
+fn launch(program: &Path, folder: &Path, ports: &[u16; PORTS]) -> Child {
+    const KEEP: &str =
+        r#"log=$1; shift; "$@" >"$log" 2>&1 & server=$!; cat >/dev/null; kill -9 "$server""#;
+    let data = folder.join("data");
+    fs::create_dir(&data).expect("a folder for the server");
+    let [
+        master,
+        master_rpc,
+        volume,
+        volume_rpc,
+        filer,
+        filer_rpc,
+        s3,
+        s3_rpc,
+    ] = ports;
+    Command::new("sh")
+        .args(["-c", KEEP, "sh"])
+        .arg(folder.join("log"))
+        .arg(program)
+        .args(["server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"])
+        .args([
+            "-master.telemetry=false",
+            "-volume.max=100",
+            "-filer",
+            "-s3",
+        ])
+        .arg(format!("-dir={}", data.display()))
+        .arg(format!("-master.port={master}"))
+        .arg(format!("-master.port.grpc={master_rpc}"))
+        .arg(format!("-volume.port={volume}"))
+        .arg(format!("-volume.port.grpc={volume_rpc}"))
+        .arg(format!("-filer.port={filer}"))
+        .arg(format!("-filer.port.grpc={filer_rpc}"))
+        .arg(format!("-s3.port={s3}"))
+        .arg(format!("-s3.port.grpc={s3_rpc}"))
+        .args([
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            "-s3.autoCreateBucket=false",
+        ])
+        .arg(format!("-s3.config={}", folder.join("s3.json").display()))
+        .current_dir(folder)
+        .env("HOME", folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a shell")
+}
+
+fn write_identities(path: &Path) {
+    let identity = |name: &str, key: &str, secret: &str, actions: &[&str]| {
+        serde_json::json!({
+            "name": name,
+            "credentials": [{"accessKey": key, "secretKey": secret}],
+            "actions": actions,
+        })
+    };
+    let all = ["Admin", "Read", "Write", "List", "Tagging"];
+    let identities = serde_json::json!({ "identities": [
+        identity("all", SeaweedServer::ACCESS_KEY, SeaweedServer::SECRET_KEY, &all),
+        identity(
+            "reader",
+            SeaweedServer::READ_ONLY_KEY,
+            SeaweedServer::READ_ONLY_SECRET,
+            &["Read", "List"],
+        ),
+    ]});
+    fs::write(path, identities.to_string()).expect("a file for the keys");
+}
+
+/// Ports that nobody uses at the moment.
+fn free_ports() -> [u16; PORTS] {
+    let bind = |_| TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let listeners: [TcpListener; PORTS] = std::array::from_fn(bind);
+    listeners.map(|listener| listener.local_addr().expect("a bound port").port())
+}
+
+/// The answer to a plain GET, head and body, if there is one.
+fn get(port: u16, path: &str) -> Option<String> {
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    )
+    .ok()?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).ok()?;
+    (!answer.is_empty()).then(|| String::from_utf8_lossy(&answer).into_owned())
+}
