@@ -1,0 +1,6 @@
+//! The engine from outside: whole runs over stores in memory.
+
+mod damage;
+mod history;
+mod restart;
+mod world;

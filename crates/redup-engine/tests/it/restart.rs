@@ -1,0 +1,126 @@
+//! Runs that die anywhere are gone on with, and nothing is lost.
+
+use std::sync::Arc;
+
+use redup_engine::{BackupKind, VolumeMode};
+use redup_storage::{Action, ErrorKind, Fault, FaultRule, Op, Storage, When};
+use redup_testkit::trees::{Node, Tree, filler, filler_edited, noise};
+
+use crate::world::{Heard, World};
+
+/// Lets the n-th call of an operation fail for good and everything after it, as a killed run does.
+fn dying(world: &World, op: Op, n: u32) -> Arc<dyn Storage> {
+    let memory = Arc::clone(&world.memory) as Arc<dyn Storage>;
+    let ops = [Op::Put, Op::BeginUpload, Op::PutPart, Op::Complete, Op::Head];
+    let mut rules = vec![FaultRule::new(op, When::From(n), Action::Fail(ErrorKind::Other))];
+    rules.extend(ops.iter().filter(|o| **o != op).map(|o| {
+        FaultRule::new(*o, When::From(10_000), Action::Fail(ErrorKind::Other))
+    }));
+    Arc::new(Fault::new(memory, rules))
+}
+
+/// Dies at the n-th call, for every n until a run gets through; each time the next run ends it.
+fn dies_everywhere(mode: VolumeMode, op: Op, start: &Tree, then: &Tree) {
+    for n in 1..60 {
+        let world = World::new(mode);
+        world.put(start, None);
+        let first = world.expected();
+        let target = world.target(dying(&world, op, n), "secret");
+        let survived = world.backup_to(&target, BackupKind::Full, 0, &Heard::default()).is_ok();
+        if !survived {
+            world.backup(BackupKind::Full, 1, &Heard::default()).unwrap();
+        }
+        world.restored(None).assert_is(&first, format_args!("full that died at {op:?} {n}"));
+
+        world.put(then, Some(start));
+        let target = world.target(dying(&world, op, n), "secret");
+        let ended = world.backup_to(&target, BackupKind::Incremental, 2, &Heard::default()).is_ok();
+        if !ended {
+            world.backup(BackupKind::Incremental, 3, &Heard::default()).unwrap();
+        }
+        world.restored(None).assert_is(&world.expected(), format_args!("inc that died at {op:?} {n}"));
+        world.restored(Some(1)).assert_is(&first, format_args!("full under the inc, {op:?} {n}"));
+        if survived && ended {
+            assert!(n > 2, "nothing died");
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_run_that_dies_at_any_completed_upload_is_resumed() {
+    dies_everywhere(VolumeMode::Plain, Op::Complete, &filler(2), &filler_edited(2));
+}
+
+#[test]
+fn a_run_that_dies_at_any_put_is_resumed() {
+    dies_everywhere(VolumeMode::Encrypted, Op::Put, &filler(2), &filler_edited(2));
+}
+
+#[test]
+fn a_run_that_dies_at_any_size_check_is_resumed() {
+    dies_everywhere(VolumeMode::Gzip { level: 1 }, Op::Head, &filler(2), &filler_edited(2));
+}
+
+/// A tree whose one large file fills several volumes.
+fn large(seed: u64) -> Tree {
+    let mut tree = Tree::new();
+    tree.put("a", Node::file("first"));
+    tree.put("large", Node::file(noise(seed, 2 << 20)));
+    tree.put("z", Node::file("last"));
+    tree
+}
+
+fn interrupted(op: Op, n: u32) -> World {
+    let world = World::new(VolumeMode::Plain);
+    world.put(&large(1), None);
+    let target = world.target(dying(&world, op, n), "secret");
+    world.backup_to(&target, BackupKind::Full, 0, &Heard::default()).unwrap_err();
+    world
+}
+
+fn deaths() -> [(Op, u32); 1] {
+    [(Op::Head, 4)]
+}
+
+#[test]
+fn an_unchanged_large_file_is_gone_on_with_in_its_middle() {
+    for (op, n) in deaths() {
+        let world = interrupted(op, n);
+        let heard = Heard::default();
+        let report = world.backup(BackupKind::Full, 1, &heard).unwrap();
+        assert!(report.resumed);
+        assert_eq!(heard.lines(), ["resumed after 3"]);
+        world.restored(None).assert_is(&world.expected(), "the tree");
+    }
+}
+
+#[test]
+fn a_large_file_that_changed_since_is_stored_anew_not_mixed() {
+    for (op, n) in deaths() {
+        let world = interrupted(op, n);
+        world.put(&large(2), Some(&large(1)));
+        let heard = Heard::default();
+        world.backup(BackupKind::Full, 1, &heard).unwrap();
+        assert_eq!(heard.lines(), ["started over"]);
+        world.restored(None).assert_is(&world.expected(), "the tree");
+    }
+}
+
+#[test]
+fn early_files_that_changed_or_came_since_reach_the_next_increment() {
+    for (op, n) in deaths() {
+        let world = interrupted(op, n);
+        let mut changed = large(1);
+        changed.put("a", Node::file("changed").mtime(1_700_000_000));
+        changed.put("aa", Node::file("new"));
+        world.put(&changed, Some(&large(1)));
+        world.backup(BackupKind::Full, 1, &Heard::default()).unwrap();
+        world.backup(BackupKind::Incremental, 2, &Heard::default()).unwrap();
+        world.restored(None).assert_is(&world.expected(), "after the increment");
+        changed.put("a", Node::file("changed again").mtime(1_700_000_100));
+        world.put(&changed, Some(&large(1)));
+        world.backup(BackupKind::Incremental, 3, &Heard::default()).unwrap();
+        world.restored(None).assert_is(&world.expected(), "after one more");
+    }
+}
