@@ -7,15 +7,17 @@ use std::path::Path;
 use rustix::fs::{CWD, Dir, Mode, OFlags};
 use rustix::path::Arg;
 
-/// Opens the folder `name` in `at`, and nothing but a folder: no link is followed, nothing blocks.
-pub(crate) fn open(at: impl AsFd, name: impl Arg) -> io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+use crate::entry::Links;
+
+/// Opens the folder `name` in `at`, and nothing but a folder.
+pub(crate) fn open(at: impl AsFd, name: impl Arg, links: Links) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | links.open_flags();
     Ok(rustix::fs::openat(at, name, flags, Mode::empty())?)
 }
 
-/// Opens the source itself, if it is a folder and not a link to one.
-pub(crate) fn open_root(root: &Path) -> io::Result<OwnedFd> {
-    open(CWD, root)
+/// Opens the source itself, if it is a folder.
+pub(crate) fn open_root(root: &Path, links: Links) -> io::Result<OwnedFd> {
+    open(CWD, root, links)
 }
 
 /// The names in a folder, sorted as unsigned bytes.

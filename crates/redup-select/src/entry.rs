@@ -15,6 +15,7 @@ use rustix::io::Errno;
 
 use crate::dir;
 use crate::owner::Owners;
+use crate::source::canonical_source;
 
 /// A path of the source as it was when the walk came by.
 ///
@@ -39,6 +40,7 @@ pub struct SourceEntry {
     pub dev: u64,
     /// Its inode.
     pub ino: u64,
+    links: Links,
     root: Arc<Path>,
     /// The folder a regular file is in; `None` for the root, which is found by its path.
     folder: Option<Arc<OwnedFd>>,
@@ -49,12 +51,18 @@ impl SourceEntry {
     ///
     /// `None` if there is nothing at that path, or nothing that can be backed up.
     pub fn of(root: &Path, index: &PathIndex) -> io::Result<Option<Self>> {
-        Self::look_up(root, index).or_else(|error| {
-            let gone = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP];
-            let errno = Errno::from_io_error(&error);
-            match errno {
-                Some(errno) if gone.contains(&errno) => Ok(None),
-                _ => Err(error),
+        Self::find(root, index, Links::Keep)
+    }
+
+    /// Looks at one path beneath the source `root` as a walk with this option would.
+    ///
+    /// `None` as for [`of`](Self::of).
+    pub fn find(root: &Path, index: &PathIndex, links: Links) -> io::Result<Option<Self>> {
+        Self::look_up(root, index, links).or_else(|error| {
+            if error.kind() == io::ErrorKind::NotFound || is_no_way(&error) {
+                Ok(None)
+            } else {
+                Err(error)
             }
         })
     }
@@ -70,12 +78,9 @@ impl SourceEntry {
                 "not a regular file",
             ));
         }
-        let flags =
-            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let (folder, name) = match &self.folder {
-            Some(folder) => (folder.as_fd(), self.index.name().unwrap_or_default()),
-            None => (CWD, self.root.as_os_str().as_bytes()),
-        };
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let flags = flags | self.links.open_flags();
+        let (folder, name) = self.place().at();
         let file = rustix::fs::openat(folder, name, flags, Mode::empty())?;
         let stat = rustix::fs::fstat(&file)?;
         if Kind::of(&stat) != Kind::Regular {
@@ -116,17 +121,29 @@ impl SourceEntry {
             dev: stat.st_dev,
             ino: stat.st_ino,
             index: place.index.clone(),
+            links: place.links,
             root: Arc::clone(place.root),
             folder: folder.cloned(),
         }))
     }
 
-    fn look_up(root: &Path, index: &PathIndex) -> io::Result<Option<Self>> {
+    fn place(&self) -> Place<'_> {
+        Place {
+            root: &self.root,
+            index: &self.index,
+            folder: self.folder.as_ref(),
+            links: self.links,
+        }
+    }
+
+    fn look_up(root: &Path, index: &PathIndex, links: Links) -> io::Result<Option<Self>> {
+        let root = canonical_source(root.as_os_str().as_bytes());
+        let root = Path::new(OsStr::from_bytes(&root));
         let mut folder = None;
         if let Some(parent) = index.parent() {
-            let mut dir = dir::open_root(root)?;
+            let mut dir = dir::open_root(root, links)?;
             for name in parent.components() {
-                dir = dir::open(&dir, name)?;
+                dir = dir::open(&dir, name, links)?;
             }
             folder = Some(Arc::new(dir));
         }
@@ -134,6 +151,7 @@ impl SourceEntry {
             root: &Arc::from(root),
             index,
             folder: folder.as_ref(),
+            links,
         };
         let stat = place.stat()?;
         Self::new(place, &stat, &mut Owners::default())
@@ -147,12 +165,17 @@ pub(crate) struct Place<'a> {
     pub(crate) index: &'a PathIndex,
     /// `None` for the root itself.
     pub(crate) folder: Option<&'a Arc<OwnedFd>>,
+    pub(crate) links: Links,
 }
 
-impl Place<'_> {
+impl<'a> Place<'a> {
     pub(crate) fn stat(&self) -> io::Result<Stat> {
         let (folder, name) = self.at();
-        Ok(rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?)
+        let flags = match self.links {
+            Links::Keep => AtFlags::SYMLINK_NOFOLLOW,
+            Links::Follow => AtFlags::empty(),
+        };
+        Ok(rustix::fs::statat(folder, name, flags)?)
     }
 
     fn read_link(&self) -> io::Result<Vec<u8>> {
@@ -160,12 +183,45 @@ impl Place<'_> {
         Ok(rustix::fs::readlinkat(folder, name, Vec::new())?.into_bytes())
     }
 
-    fn at(&self) -> (BorrowedFd<'_>, &[u8]) {
+    fn at(&self) -> (BorrowedFd<'a>, &'a [u8]) {
         match self.folder {
             Some(folder) => (folder.as_fd(), self.index.name().unwrap_or_default()),
             None => (CWD, self.root.as_os_str().as_bytes()),
         }
     }
+}
+
+/// What becomes of symbolic links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Links {
+    /// They are in the backup as links.
+    #[default]
+    Keep,
+    /// What they lead to is in the backup in their place (`--copy-links`); those that lead nowhere are left out. A
+    /// link to a folder above it is a folder that cannot be listed.
+    Follow,
+}
+
+impl Links {
+    pub(crate) fn open_flags(self) -> OFlags {
+        match self {
+            Self::Keep => OFlags::NOFOLLOW,
+            Self::Follow => OFlags::empty(),
+        }
+    }
+
+    /// Whether a failure to look at a path means that there is nothing, rather than something unreadable.
+    pub(crate) fn is_gone(self, error: &io::Error) -> bool {
+        error.kind() == io::ErrorKind::NotFound || self == Self::Follow && is_no_way(error)
+    }
+}
+
+/// Whether the error says that a path leads through what is no folder, or through too many links.
+fn is_no_way(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::NOTDIR | Errno::LOOP)
+    )
 }
 
 /// What kind of thing a path is, as far as rules and the walk ask.

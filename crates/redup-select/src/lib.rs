@@ -15,7 +15,7 @@ mod rules;
 mod source;
 mod walk;
 
-pub use entry::{Kind, SourceEntry};
+pub use entry::{Kind, Links, SourceEntry};
 pub use error::{Access, RuleError, WalkError};
 pub use listed::Listed;
 pub use rules::{Action, Condition, Facts, Mode, Rules, Separator, Verdict};

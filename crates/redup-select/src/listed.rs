@@ -7,7 +7,8 @@ use redup_format::index::{IndexError, PathIndex};
 use crate::error::RuleError;
 use crate::rules::Separator;
 
-/// The paths that are all a walk visits, besides the folders they are in (`--files-from`).
+/// The paths that are all a walk visits, besides the folders they are in (`--files-from`); see
+/// [`Rules::limited_to`](crate::Rules::limited_to).
 ///
 /// A folder in the list does not bring what it holds. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use redup_format::index::PathIndex;
 
 use crate::entry::Kind;
+use crate::listed::Listed;
 use regexp::Regexp;
 use selector::Selector;
 use text::PathText;
@@ -25,6 +26,7 @@ pub struct Rules {
     /// What stands in front of an index in the path the conditions see; `None` in an archive, where nothing does.
     source: Option<Vec<u8>>,
     functions: Arc<[Function]>,
+    only: Option<Listed>,
 }
 
 /// One selection option, as typed.
@@ -131,12 +133,27 @@ impl Rules {
         Self {
             source: None,
             functions: Arc::default(),
+            only: None,
         }
     }
 
-    /// What the rules say of the path at `index`. The root always belongs to the backup.
+    /// Lets a walk visit the listed paths instead of what folders hold. The conditions apply to them as well.
+    #[must_use]
+    pub fn limited_to(self, listed: Listed) -> Self {
+        Self {
+            only: Some(listed),
+            ..self
+        }
+    }
+
+    /// What a walk visits instead of what folders hold.
+    pub(crate) fn only(&self) -> Option<&Listed> {
+        self.only.as_ref()
+    }
+
+    /// What the conditions say of the path at `index`. The root always belongs to the backup.
     ///
-    /// Assumes that nothing above the path is excluded.
+    /// Assumes that nothing above the path is excluded, and that the path is one a walk would visit.
     pub fn judge(&self, index: &PathIndex, facts: &Facts<'_>) -> Verdict {
         if self.functions.is_empty() || index.is_root() {
             return Verdict::Include;

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::iter::FusedIterator;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,9 +14,8 @@ use redup_format::index::PathIndex;
 use rustix::fs::{AtFlags, Stat};
 
 use crate::dir::{self, Names};
-use crate::entry::{Kind, Place, SourceEntry, full_path};
+use crate::entry::{Kind, Links, Place, SourceEntry, full_path};
 use crate::error::{Access, WalkError};
-use crate::listed::Listed;
 use crate::owner::Owners;
 use crate::rules::{Facts, Rules, Verdict};
 use crate::source::canonical_source;
@@ -28,8 +27,8 @@ const MOST_OPEN: usize = 64;
 /// Walks a source in path order: depth first, the entries of a folder sorted as unsigned bytes, a folder before what
 /// it holds.
 ///
-/// Holds one listing a level in memory, and at most 64 folders open besides those of the entries handed out. No link
-/// is followed. A path that vanishes while the walk comes by is left out; one that cannot be read is an error in its
+/// Holds one listing a level in memory, and at most 64 folders open besides those of the entries handed out. A path
+/// that vanishes while the walk comes by is left out; one that cannot be read is an error in its
 /// place, behind which the walk goes on.
 pub struct Walk {
     root: Arc<Path>,
@@ -48,8 +47,8 @@ pub struct Walk {
 /// What a walk does besides.
 #[derive(Default)]
 pub struct WalkOptions {
-    /// Visit these paths instead of what folders hold. The rules apply to them as well.
-    pub only: Option<Listed>,
+    /// What becomes of symbolic links.
+    pub links: Links,
     /// Told of each socket that would be part of the backup if sockets could be.
     pub on_socket: Option<OnSocket>,
 }
@@ -76,8 +75,8 @@ struct Folder {
 impl Walk {
     /// Starts at `root`, which is always part of the backup whatever the rules say.
     ///
-    /// A link is not followed even there: a root that is a link to a folder is the whole backup. Slashes at the end
-    /// of `root` mean nothing. A root that is a socket gives an empty walk.
+    /// Links are kept even there, unless they are to be followed: a root that is a link to a folder is the whole
+    /// backup. Slashes at the end of `root` mean nothing. A root that is a socket gives an empty walk.
     pub fn new(root: &Path, rules: Rules, options: WalkOptions) -> Result<Self, WalkError> {
         let root = canonical_source(root.as_os_str().as_bytes());
         let mut walk = Self {
@@ -101,6 +100,7 @@ impl Walk {
             root: &self.root,
             index: &index,
             folder: None,
+            links: self.options.links,
         };
         let stat = place.stat()?;
         self.dev = stat.st_dev;
@@ -113,13 +113,9 @@ impl Walk {
 
     /// Lists a folder that was handed out or is being held.
     fn enter(&mut self, folder: Folder) {
-        let opened = match folder.index.name() {
-            None => dir::open_root(&self.root),
-            Some(name) => self.current_folder().and_then(|dir| dir::open(&dir, name)),
-        };
-        let (open, names, result) = match opened {
+        let (open, names, result) = match self.open_below(&folder) {
             Ok(open) => {
-                let (names, result) = match &self.options.only {
+                let (names, result) = match self.rules.only() {
                     Some(listed) => (Names::from_sorted(&listed.names(&folder.index)), Ok(())),
                     None => Names::list(&open),
                 };
@@ -141,6 +137,18 @@ impl Walk {
         if let Some(far) = self.levels.len().checked_sub(MOST_OPEN + 1) {
             self.levels[far].open = None;
         }
+    }
+
+    fn open_below(&mut self, folder: &Folder) -> io::Result<OwnedFd> {
+        let links = self.options.links;
+        let Some(name) = folder.index.name() else {
+            return dir::open_root(&self.root, links);
+        };
+        let mut above = self.levels.iter().map(|level| &level.folder);
+        if links == Links::Follow && above.any(|above| above.is_same(folder)) {
+            return Err(io::Error::other("a link leads back to a folder above it"));
+        }
+        dir::open(self.current_folder()?, name, links)
     }
 
     /// Takes the next name of the current folder.
@@ -167,6 +175,7 @@ impl Walk {
             root: &root,
             index,
             folder: Some(dir),
+            links: self.options.links,
         };
         let stat = match place.stat() {
             Ok(stat) => stat,
@@ -208,12 +217,7 @@ impl Walk {
     /// Hands out an entry, and goes into it if it is a folder.
     fn accept(&mut self, entry: SourceEntry, kind: Kind) {
         if kind == Kind::Directory {
-            self.entering = Some(Folder {
-                index: entry.index.clone(),
-                dev: entry.dev,
-                ino: entry.ino,
-                held: None,
-            });
+            self.entering = Some(Folder::of(&entry));
         }
         self.ready.push_back(Ok(entry));
     }
@@ -221,11 +225,10 @@ impl Walk {
     /// Goes into a folder without handing it out. Anything else is dropped: there is nothing in it to look for.
     fn hold(&mut self, entry: SourceEntry) {
         if entry.attributes.file_type.is_directory() {
+            let folder = Folder::of(&entry);
             self.entering = Some(Folder {
-                index: entry.index.clone(),
-                dev: entry.dev,
-                ino: entry.ino,
                 held: Some(entry),
+                ..folder
             });
         }
     }
@@ -245,7 +248,7 @@ impl Walk {
             has_entry: &|_| false,
         };
         let excluded = self.rules.judge(index, &unknown) == Verdict::Exclude;
-        if !excluded && error.kind() != io::ErrorKind::NotFound {
+        if !excluded && !self.options.links.is_gone(&error) {
             let error = self.error(index, Access::Examine, error);
             self.ready.push_back(Err(error));
         }
@@ -275,8 +278,8 @@ impl Walk {
         for at in first.map_or(0, |at| at + 1)..depth {
             let folder = &self.levels[at].folder;
             let open = match (&above, folder.index.name()) {
-                (Some(above), Some(name)) => dir::open(above.as_fd(), name)?,
-                _ => dir::open_root(&self.root)?,
+                (Some(above), Some(name)) => dir::open(above, name, self.options.links)?,
+                _ => dir::open_root(&self.root, self.options.links)?,
             };
             let stat = rustix::fs::fstat(&open)?;
             if (stat.st_dev, stat.st_ino) != (folder.dev, folder.ino) {
@@ -298,6 +301,21 @@ impl Walk {
             access,
             source,
         }
+    }
+}
+
+impl Folder {
+    fn of(entry: &SourceEntry) -> Self {
+        Self {
+            index: entry.index.clone(),
+            dev: entry.dev,
+            ino: entry.ino,
+            held: None,
+        }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        (self.dev, self.ino) == (other.dev, other.ino)
     }
 }
 
@@ -333,7 +351,7 @@ impl fmt::Debug for Walk {
 impl fmt::Debug for WalkOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WalkOptions")
-            .field("only", &self.only)
+            .field("links", &self.links)
             .field("on_socket", &self.on_socket.is_some())
             .finish()
     }

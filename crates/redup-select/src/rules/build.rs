@@ -168,6 +168,7 @@ impl Builder<'_> {
         Ok(Rules {
             source: self.source.map(<[u8]>::to_vec),
             functions: self.first.into_iter().rev().chain(others).collect(),
+            only: None,
         })
     }
 }

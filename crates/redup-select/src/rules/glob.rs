@@ -1,6 +1,8 @@
 //! Shell patterns.
 
-use super::text::{Unit, fold_one, upper_one};
+use memchr::memmem::Finder;
+
+use super::text::{PathText, Unit, fold_one, to_bytes, upper_one};
 
 const SLASH: Unit = b'/' as Unit;
 const NEWLINE: Unit = b'\n' as Unit;
@@ -10,11 +12,20 @@ const NEWLINE: Unit = b'\n' as Unit;
 /// Matching takes at most the length of the pattern times that of the path, whatever stars the pattern has.
 #[derive(Debug)]
 pub(super) struct Glob {
-    /// What every match begins with; compared before anything else.
-    literal: Vec<Unit>,
+    /// What every match begins with.
+    start: Vec<Unit>,
     /// The rest.
     tokens: Vec<Token>,
     ignore_case: bool,
+    filter: Filter,
+}
+
+/// Bytes that every match has: what lacks them, as nearly all paths do, needs no closer look.
+#[derive(Debug)]
+struct Filter {
+    start: Vec<u8>,
+    /// The longest characters in a row behind the start.
+    inside: Box<Finder<'static>>,
 }
 
 /// How a path fits a pattern.
@@ -50,19 +61,20 @@ impl Glob {
     /// Reads a pattern; with `ignore_case` it has to be folded already.
     pub(super) fn parse(pattern: &[Unit], ignore_case: bool) -> Result<Self, BadRange> {
         let mut tokens = parse(pattern)?;
-        let is_one = |token: &Token| matches!(token, Token::One(_));
-        let literals = if ignore_case {
-            0
-        } else {
-            let end = tokens.iter().position(|token| !is_one(token));
-            end.unwrap_or(tokens.len())
-        };
-        let literal = tokens.drain(..literals).filter_map(|token| match token {
-            Token::One(unit) => Some(unit),
-            _ => None,
-        });
+        let mut start = Vec::new();
+        let mut inside = Vec::new();
+        if !ignore_case {
+            start = literal(&tokens);
+            tokens.drain(..start.len());
+            let runs = (0..tokens.len()).map(|at| literal(&tokens[at..]));
+            inside = runs.max_by_key(Vec::len).unwrap_or_default();
+        }
         Ok(Self {
-            literal: literal.collect(),
+            filter: Filter {
+                start: to_bytes(&start),
+                inside: Box::new(Finder::new(&to_bytes(&inside)).into_owned()),
+            },
+            start,
             tokens,
             ignore_case,
         })
@@ -71,10 +83,17 @@ impl Glob {
     /// Compares a path with the pattern.
     ///
     /// As in duplicity, the end of the path is also seen in front of a newline that ends it.
-    pub(super) fn compare(&self, path: &[Unit]) -> Match {
-        let Some(rest) = path.strip_prefix(&self.literal[..]) else {
+    pub(super) fn compare(&self, path: &PathText) -> Match {
+        if !self.filter.may_match(path.bytes()) {
             return Match::default();
-        };
+        }
+        match path.units().strip_prefix(&self.start[..]) {
+            Some(rest) => self.compare_rest(rest),
+            None => Match::default(),
+        }
+    }
+
+    fn compare_rest(&self, rest: &[Unit]) -> Match {
         let mut found = Match::default();
         let mut places = Vec::new();
         self.arrive(0, &mut places);
@@ -123,6 +142,22 @@ impl Glob {
             }
         }
     }
+}
+
+impl Filter {
+    fn may_match(&self, path: &[u8]) -> bool {
+        let rest = path.strip_prefix(&self.start[..]);
+        rest.is_some_and(|rest| self.inside.find(rest).is_some())
+    }
+}
+
+/// The characters that the tokens begin with.
+fn literal(tokens: &[Token]) -> Vec<Unit> {
+    let units = tokens.iter().map_while(|token| match token {
+        Token::One(unit) => Some(*unit),
+        _ => None,
+    });
+    units.collect()
 }
 
 impl Token {
@@ -233,13 +268,13 @@ mod tests {
     #[track_caller]
     fn check(pattern: &str, path: &str, expected: Match) {
         let glob = Glob::parse(&units(pattern.as_bytes()), false).unwrap();
-        assert_eq!(glob.compare(&units(path.as_bytes())), expected);
+        assert_eq!(glob.compare(&PathText::from_bytes(path.into())), expected);
     }
 
     #[track_caller]
     fn check_caseless(pattern: &str, path: &str, expected: Match) {
         let glob = Glob::parse(&fold(&units(pattern.as_bytes())), true).unwrap();
-        assert_eq!(glob.compare(&units(path.as_bytes())), expected);
+        assert_eq!(glob.compare(&PathText::from_bytes(path.into())), expected);
     }
 
     #[test]
@@ -331,13 +366,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn matching_agrees_with_the_definition(pattern in "[ab/*?]{0,8}", path in "[ab/]{0,8}") {
-            let path = units(path.as_bytes());
+        fn matching_agrees_with_the_definition(pattern in "[ab/*?]{0,8}", text in "[ab/]{0,8}") {
+            let path = units(text.as_bytes());
             let tokens = parse(&units(pattern.as_bytes())).unwrap();
             let glob = Glob::parse(&units(pattern.as_bytes()), false).unwrap();
             let below = (0..path.len()).any(|at| path[at] == SLASH && expands(&tokens, &path[..at]));
             let expected = Match { exact: expands(&tokens, &path), below };
-            prop_assert_eq!(glob.compare(&path), expected);
+            prop_assert_eq!(glob.compare(&PathText::from_bytes(text.into())), expected);
         }
     }
 

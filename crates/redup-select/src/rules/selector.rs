@@ -87,7 +87,7 @@ impl Selector {
                 folders_only,
                 ..
             } => {
-                let found = pattern.compare(path.units());
+                let found = pattern.compare(path);
                 if found.exact && *folders_only {
                     return kind == Kind::Directory;
                 }
@@ -106,7 +106,7 @@ impl Selector {
 
     fn leads_from(&self, path: &PathText) -> bool {
         match self {
-            Self::Glob { ways, .. } => ways.iter().any(|way| way.compare(path.units()).exact),
+            Self::Glob { ways, .. } => ways.iter().any(|way| way.compare(path).exact),
             Self::Literal {
                 path: own,
                 ignore_case,

@@ -41,6 +41,10 @@ impl PathText {
         }
     }
 
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     pub(super) fn units(&self) -> &[Unit] {
         self.units.get_or_init(|| units(&self.bytes))
     }
@@ -64,6 +68,19 @@ pub(super) fn units(bytes: &[u8]) -> Vec<Unit> {
         units.extend(stray.map(|&byte| STRAY_BYTES + Unit::from(byte)));
     }
     units
+}
+
+/// The bytes that [`units`] was given.
+pub(super) fn to_bytes(units: &[Unit]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(units.len());
+    for &unit in units {
+        match char::from_u32(unit) {
+            Some(c) => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+            // Of the others the last eight bits are the byte.
+            None => bytes.extend(unit.to_le_bytes().first()),
+        }
+    }
+    bytes
 }
 
 /// Full case folding: `STRASSE` and `straße` become the same.
@@ -143,6 +160,7 @@ mod tests {
     #[test]
     fn a_stray_byte_is_a_unit_of_its_own() {
         assert_eq!(units(b"a\xc3\xa9\xff").len(), 3);
+        assert_eq!(to_bytes(&units(b"a\xc3\xa9\xff\xc3")), b"a\xc3\xa9\xff\xc3");
         assert_ne!(units(b"\xff"), units(b"\xfe"));
         assert_ne!(text(b"\xff"), text(b"\xfe"));
         assert_eq!(text(b"\xe2\x82").chars().count(), 2);

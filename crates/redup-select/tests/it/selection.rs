@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use redup_format::index::PathIndex;
 use redup_select::{
-    Action, Condition, Facts, Kind, Listed, Mode, RuleError, Rules, Separator, Verdict, Walk,
-    WalkOptions, canonical_source,
+    Action, Condition, Facts, Kind, Links, Listed, Mode, RuleError, Rules, Separator, Verdict,
+    Walk, WalkOptions, canonical_source,
 };
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, makedev, mknodat, utimensat};
 use serde_json::Value;
@@ -23,9 +23,6 @@ const OF_THE_COMMAND_LINE: [&str; 10] = [
     "o06", // a time that is none
     "R09", "R10", "R11", // options that a restore refuses
 ];
-
-/// Cases with options that are not supported yet. May only become fewer.
-const NOT_SUPPORTED: [&str; 1] = ["d06"];
 
 /// When `now` is, for the one case that asks: between the old files and those of the future.
 const NOW: i64 = 1_800_000_000;
@@ -44,7 +41,7 @@ fn backups_select_what_duplicity_selects() {
         check(case, found.as_deref(), "selected");
         checked += 1;
     }
-    assert_eq!(checked, 218 - 7 - NOT_SUPPORTED.len());
+    assert_eq!(checked, 218 - 7);
 }
 
 #[test]
@@ -88,8 +85,19 @@ fn walked(case: &Value, tree: &Value) -> Result<Vec<String>, i64> {
     }
     let rules = rules_for_source(case, dir.path()).map_err(|error| code(&error))?;
     let (_, only) = conditions(case, dir.path()).map_err(|error| code(&error))?;
+    let rules = match only {
+        Some(listed) => rules.limited_to(listed),
+        None => rules,
+    };
     let options = WalkOptions {
-        only,
+        links: if strings(&case["args"])
+            .iter()
+            .any(|arg| arg == "--copy-links")
+        {
+            Links::Follow
+        } else {
+            Links::Keep
+        },
         ..WalkOptions::default()
     };
     let walk = Walk::new(&dir.path().join(source(case, dir.path())), rules, options).unwrap();
@@ -211,7 +219,7 @@ fn conditions(case: &Value, dir: &Path) -> Result<(Vec<Condition>, Option<Listed
                 only = Some(Listed::parse(&read(&value()), separator)?);
                 continue;
             }
-            "--null-separator" => continue,
+            "--null-separator" | "--copy-links" => continue,
             other => panic!("{other}: {case}"),
         });
     }
@@ -311,9 +319,7 @@ impl Cases {
     fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Value> {
         self.cases.iter().filter(move |case| {
             let id = case["id"].as_str().unwrap_or_default();
-            case["kind"] == kind
-                && !OF_THE_COMMAND_LINE.contains(&id)
-                && !NOT_SUPPORTED.contains(&id)
+            case["kind"] == kind && !OF_THE_COMMAND_LINE.contains(&id)
         })
     }
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 use redup_format::entry::FileType;
 use redup_format::index::PathIndex;
-use redup_select::{Access, Rules, SourceEntry, Walk, WalkOptions};
+use redup_select::{Access, Links, Rules, SourceEntry, Walk, WalkOptions};
 use rustix::fs::{Mode, OFlags};
 use tempfile::TempDir;
 
@@ -235,6 +235,45 @@ fn a_tree_deeper_than_paths_may_be_long_is_walked_down_and_up_again() {
     assert_eq!((again.dev, again.ino), (deepest.dev, deepest.ino));
     assert_eq!(contents(deepest), b"");
     remove_deep(dir.path());
+}
+
+#[test]
+fn links_that_are_followed_stand_for_what_they_lead_to() {
+    let dir = tree(&["real/inside", "real/sub/"]);
+    fs::write(dir.path().join("real/inside"), b"12345").unwrap();
+    symlink("real", dir.path().join("dir")).unwrap();
+    symlink("real/inside", dir.path().join("file")).unwrap();
+    symlink("self", dir.path().join("self")).unwrap();
+    symlink("file/x", dir.path().join("through-a-file")).unwrap();
+    symlink("..", dir.path().join("real/sub/up")).unwrap();
+    let options = WalkOptions {
+        links: Links::Follow,
+        ..WalkOptions::default()
+    };
+    let walk = Walk::new(dir.path(), Rules::all(), options).unwrap();
+    let mut names = Vec::new();
+    for item in walk {
+        match item {
+            Ok(entry) => {
+                names.push(entry.index.to_string());
+                let found = SourceEntry::find(dir.path(), &entry.index, Links::Follow);
+                assert_eq!(found.unwrap().unwrap().ino, entry.ino);
+                if entry.attributes.file_type.is_regular() {
+                    assert_eq!(contents(&entry), b"12345");
+                }
+            }
+            Err(error) => names.push(format!("!{}", error.index)),
+        }
+    }
+    let of = |dir: &str| {
+        let below = ["", "/inside", "/sub", "/sub/up"].map(|name| format!("{dir}{name}"));
+        below.into_iter().chain([format!("!{dir}/sub/up")])
+    };
+    let mut expected = vec![".".to_owned()];
+    expected.extend(of("dir"));
+    expected.push("file".to_owned());
+    expected.extend(of("real"));
+    assert_eq!(names, expected);
 }
 
 #[test]
