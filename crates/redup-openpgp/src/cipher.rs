@@ -1,6 +1,9 @@
 //! Block ciphers by their OpenPGP numbers, in CFB mode.
 
-use aes::cipher::{Array, Block, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, BlockSizeUser, InnerIvInit, KeyInit};
+use aes::cipher::{
+    Array, Block, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, BlockSizeUser,
+    InnerIvInit, KeyInit,
+};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
@@ -149,9 +152,12 @@ where
     let iv = if iv.is_empty() {
         Block::<C>::default()
     } else {
-        Block::<C>::try_from(iv).map_err(|_| Error::damaged("length of an initialisation vector"))?
+        Block::<C>::try_from(iv)
+            .map_err(|_| Error::damaged("length of an initialisation vector"))?
     };
-    Ok(Box::new(Decrypt::<C>(InnerIvInit::inner_iv_init(cipher, &iv))))
+    Ok(Box::new(Decrypt::<C>(InnerIvInit::inner_iv_init(
+        cipher, &iv,
+    ))))
 }
 
 fn encryptor<C>(key: &[u8]) -> Result<Box<dyn CfbStream>>
@@ -159,7 +165,10 @@ where
     C: BlockCipherEncrypt + KeyInit + Send + 'static,
 {
     let cipher = C::new_from_slice(key).map_err(|_| Error::damaged("length of a session key"))?;
-    Ok(Box::new(Encrypt::<C>(InnerIvInit::inner_iv_init(cipher, &Block::<C>::default()))))
+    Ok(Box::new(Encrypt::<C>(InnerIvInit::inner_iv_init(
+        cipher,
+        &Block::<C>::default(),
+    ))))
 }
 
 #[cfg(test)]
@@ -189,8 +198,15 @@ mod tests {
             let cipher = Cipher::from_id(id).unwrap();
             assert_eq!(cipher.id(), id);
             let key = vec![1; cipher.key_len()];
-            assert!(cipher.decryptor(&key, &vec![0; cipher.block_len()]).is_ok(), "{cipher:?}");
-            assert!(cipher.decryptor(&key[1..], &[]).is_err() || cipher == Cipher::Blowfish || cipher == Cipher::Cast5);
+            assert!(
+                cipher.decryptor(&key, &vec![0; cipher.block_len()]).is_ok(),
+                "{cipher:?}"
+            );
+            assert!(
+                cipher.decryptor(&key[1..], &[]).is_err()
+                    || cipher == Cipher::Blowfish
+                    || cipher == Cipher::Cast5
+            );
             assert!(cipher.decryptor(&key, &[0; 3]).is_err());
         }
         assert!(matches!(Cipher::from_id(0), Err(Error::Unsupported { .. })));

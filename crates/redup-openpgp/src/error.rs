@@ -168,7 +168,10 @@ impl Error {
     }
 
     pub(crate) fn unsupported(what: &'static str, id: impl Into<u64>) -> Self {
-        Self::Unsupported { what, id: id.into() }
+        Self::Unsupported {
+            what,
+            id: id.into(),
+        }
     }
 }
 
@@ -192,7 +195,9 @@ impl Error {
         match self {
             Self::Truncated { .. } => io::ErrorKind::UnexpectedEof,
             Self::Unsupported { .. } => io::ErrorKind::Unsupported,
-            Self::Damaged { .. } | Self::IntegrityCheck | Self::Limit { .. } => io::ErrorKind::InvalidData,
+            Self::Damaged { .. } | Self::IntegrityCheck | Self::Limit { .. } => {
+                io::ErrorKind::InvalidData
+            }
             _ => io::ErrorKind::Other,
         }
     }
@@ -216,9 +221,19 @@ mod tests {
 
     #[test]
     fn texts_carry_the_words_that_programs_look_for() {
-        assert!(Error::WrongPassphrase.to_string().contains("Bad session key"));
-        let missing = Error::NoSecretKey { key_ids: vec!["A89709C486FB022F".into(), "0000000000000000".into()] };
+        assert!(
+            Error::WrongPassphrase
+                .to_string()
+                .contains("Bad session key")
+        );
+        let missing = Error::NoSecretKey {
+            key_ids: vec!["A89709C486FB022F".into(), "0000000000000000".into()],
+        };
         assert!(missing.to_string().contains("No secret key"));
-        assert!(missing.to_string().contains("A89709C486FB022F, 0000000000000000"));
+        assert!(
+            missing
+                .to_string()
+                .contains("A89709C486FB022F, 0000000000000000")
+        );
     }
 }

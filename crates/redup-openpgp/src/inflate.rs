@@ -31,7 +31,11 @@ impl<S: BufRead> Inflate<S> {
             3 => Codec::Bzip2(bzip2::Decompress::new(false)),
             other => return Err(Error::unsupported("compression", other)),
         };
-        Ok(Self { src, codec, done: false })
+        Ok(Self {
+            src,
+            codec,
+            done: false,
+        })
     }
 
     /// One step: octets taken, octets given, whether the stream ended.
@@ -40,15 +44,25 @@ impl<S: BufRead> Inflate<S> {
         Ok(match codec {
             Codec::Deflate(codec) => {
                 let (taken, given) = (codec.total_in(), codec.total_out());
-                let status = codec.decompress(input, buf, FlushDecompress::None).map_err(|_| damaged())?;
+                let status = codec
+                    .decompress(input, buf, FlushDecompress::None)
+                    .map_err(|_| damaged())?;
                 let end = status == Status::StreamEnd;
-                ((codec.total_in() - taken) as usize, (codec.total_out() - given) as usize, end)
+                (
+                    (codec.total_in() - taken) as usize,
+                    (codec.total_out() - given) as usize,
+                    end,
+                )
             }
             Codec::Bzip2(codec) => {
                 let (taken, given) = (codec.total_in(), codec.total_out());
                 let status = codec.decompress(input, buf).map_err(|_| damaged())?;
                 let end = status == BzStatus::StreamEnd;
-                ((codec.total_in() - taken) as usize, (codec.total_out() - given) as usize, end)
+                (
+                    (codec.total_in() - taken) as usize,
+                    (codec.total_out() - given) as usize,
+                    end,
+                )
             }
         })
     }
@@ -77,7 +91,11 @@ impl<S: BufRead> Read for Inflate<S> {
                 self.drain()?;
                 self.done = true;
             } else if given == 0 && taken == 0 {
-                let stuck = if at_end { Error::truncated("compressed data") } else { Error::damaged("compressed data") };
+                let stuck = if at_end {
+                    Error::truncated("compressed data")
+                } else {
+                    Error::damaged("compressed data")
+                };
                 return Err(stuck.into());
             }
             if given > 0 || end {

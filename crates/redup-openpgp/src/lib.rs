@@ -12,20 +12,27 @@
 //! encrypted data packet.
 #![forbid(unsafe_code)]
 
+mod agent;
+mod armor;
 mod bulk;
 mod cipher;
 pub mod deflate;
 mod error;
 mod inflate;
+mod keyring;
 mod message;
 mod packet;
 mod s2k;
 mod secret;
+mod signer;
 
+pub use agent::{Agent, AgentOptions};
 pub use error::{Error, Result};
+pub use keyring::{Keyring, KeyringOptions, Recipient};
 pub use message::decrypt::{Decryptor, DecryptorOptions};
 pub use message::encrypt::{Compression, Encryptor, EncryptorOptions};
 pub use message::reader::MessageReader;
-pub use message::report::{MessageReport, Warning};
+pub use message::report::{MessageReport, SignatureReport, Validity, Warning};
 pub use message::writer::MessageWriter;
 pub use secret::Secret;
+pub use signer::Signer;

@@ -43,7 +43,10 @@ impl S2k {
     /// What we write: iterated SHA-256 with the largest count, 65,011,712 octets, which is gpg's too. SHA-256 needs
     /// one pass for an AES-256 key where gpg's SHA-1 needs two.
     pub(crate) fn strong(salt: [u8; 8]) -> Self {
-        Self { hash: Hash::Sha256, mode: Mode::Iterated(salt, 0xFF) }
+        Self {
+            hash: Hash::Sha256,
+            mode: Mode::Iterated(salt, 0xFF),
+        }
     }
 
     pub(crate) fn to_bytes(self) -> Vec<u8> {
@@ -72,7 +75,13 @@ impl S2k {
             }
             other => return Err(Error::unsupported("string-to-key method", other)),
         };
-        Ok((Self { hash: Hash::from_id(hash)?, mode }, rest))
+        Ok((
+            Self {
+                hash: Hash::from_id(hash)?,
+                mode,
+            },
+            rest,
+        ))
     }
 
     /// Derives a key. The cost is bounded by the format: at most 65,011,712 octets (or the passphrase, if longer)
@@ -81,7 +90,10 @@ impl S2k {
         let (salt, count) = match &self.mode {
             Mode::Simple => (&[][..], 0),
             Mode::Salted(salt) => (&salt[..], 0),
-            Mode::Iterated(salt, coded) => (&salt[..], (16 + u64::from(coded & 15)) << ((coded >> 4) + 6)),
+            Mode::Iterated(salt, coded) => (
+                &salt[..],
+                (16 + u64::from(coded & 15)) << ((coded >> 4) + 6),
+            ),
         };
         let unit = Zeroizing::new([salt, passphrase.expose()].concat());
         let octets = count.max(unit.len() as u64);
@@ -192,7 +204,10 @@ mod tests {
 
     #[test]
     fn simple_keys_longer_than_the_digest_use_zero_prefixed_digests() {
-        let s2k = S2k { hash: Hash::Sha1, mode: Mode::Simple };
+        let s2k = S2k {
+            hash: Hash::Sha1,
+            mode: Mode::Simple,
+        };
         let key = s2k.derive(&Secret::from("abc"), 32);
         let second = Hash::Sha1.start();
         let mut second = second;
@@ -204,31 +219,53 @@ mod tests {
     #[test]
     fn a_long_passphrase_is_hashed_whole_whatever_the_count() {
         let long = Secret::new(vec![b'x'; 5000]);
-        let iterated = S2k { hash: Hash::Sha256, mode: Mode::Iterated([1; 8], 0) };
-        let salted = S2k { hash: Hash::Sha256, mode: Mode::Salted([1; 8]) };
+        let iterated = S2k {
+            hash: Hash::Sha256,
+            mode: Mode::Iterated([1; 8], 0),
+        };
+        let salted = S2k {
+            hash: Hash::Sha256,
+            mode: Mode::Salted([1; 8]),
+        };
         assert_eq!(iterated.derive(&long, 32), salted.derive(&long, 32));
     }
 
     #[test]
     fn specifiers_read_back_and_short_or_strange_ones_are_refused() {
-        for mode in [Mode::Simple, Mode::Salted([3; 8]), Mode::Iterated([4; 8], 96)] {
+        for mode in [
+            Mode::Simple,
+            Mode::Salted([3; 8]),
+            Mode::Iterated([4; 8], 96),
+        ] {
             for hash in [1, 2, 3, 8, 9, 10, 11] {
-                let s2k = S2k { hash: Hash::from_id(hash).unwrap(), mode };
+                let s2k = S2k {
+                    hash: Hash::from_id(hash).unwrap(),
+                    mode,
+                };
                 let mut octets = s2k.to_bytes();
                 octets.push(42);
                 assert_eq!(S2k::parse(&octets).unwrap(), (s2k, &[42][..]));
                 assert!(S2k::parse(&octets[..octets.len() - 2]).is_err());
             }
         }
-        assert!(matches!(S2k::parse(&[4, 8, 0, 0]), Err(Error::Unsupported { .. })));
-        assert!(matches!(S2k::parse(&[0, 7]), Err(Error::Unsupported { .. })));
+        assert!(matches!(
+            S2k::parse(&[4, 8, 0, 0]),
+            Err(Error::Unsupported { .. })
+        ));
+        assert!(matches!(
+            S2k::parse(&[0, 7]),
+            Err(Error::Unsupported { .. })
+        ));
     }
 
     #[test]
     fn the_cache_returns_what_a_fresh_derivation_would() {
         let cache = S2kCache::default();
         let secret = Secret::from("pass");
-        let s2k = S2k { hash: Hash::Sha1, mode: Mode::Iterated([5; 8], 10) };
+        let s2k = S2k {
+            hash: Hash::Sha1,
+            mode: Mode::Iterated([5; 8], 10),
+        };
         let first = cache.derive(&s2k, &secret, 16);
         assert_eq!(first, cache.derive(&s2k, &secret, 16));
         assert_eq!(first, s2k.derive(&secret, 16));

@@ -52,6 +52,9 @@ mod tests {
 
     #[test]
     fn debug_does_not_show_it() {
-        assert_eq!(format!("{:?}", Some(Secret::from("hunter2"))), "Some(Secret(redacted))");
+        assert_eq!(
+            format!("{:?}", Some(Secret::from("hunter2"))),
+            "Some(Secret(redacted))"
+        );
     }
 }

@@ -17,7 +17,9 @@ pub struct Digest {
 impl fmt::Display for Digest {
     /// The hash as in a manifest: lower-case hexadecimal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.sha1.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+        self.sha1
+            .iter()
+            .try_for_each(|octet| write!(f, "{octet:02x}"))
     }
 }
 
@@ -34,7 +36,10 @@ impl Hasher {
     }
 
     fn digest(self) -> Digest {
-        Digest { sha1: self.sha1.finalize().into(), len: self.len }
+        Digest {
+            sha1: self.sha1.finalize().into(),
+            len: self.len,
+        }
     }
 }
 
@@ -47,7 +52,10 @@ pub struct HashingWriter<W> {
 impl<W: Write> HashingWriter<W> {
     /// Starts with nothing hashed; what `inner` was given before does not count.
     pub fn new(inner: W) -> Self {
-        Self { inner, hasher: Hasher::default() }
+        Self {
+            inner,
+            hasher: Hasher::default(),
+        }
     }
 
     /// Octets written so far.
@@ -90,7 +98,10 @@ pub struct HashingReader<R> {
 impl<R: Read> HashingReader<R> {
     /// Starts with nothing hashed.
     pub fn new(inner: R) -> Self {
-        Self { inner, hasher: Hasher::default() }
+        Self {
+            inner,
+            hasher: Hasher::default(),
+        }
     }
 
     /// Reads what is left (a decoder may stop before the end of the data) and returns the digest of everything.
@@ -117,7 +128,10 @@ mod tests {
         let mut writer = HashingWriter::new(Vec::new());
         writer.write_all(b"abc").unwrap();
         let (digest, data) = writer.finish();
-        assert_eq!(digest.to_string(), "a9993e364706816aba3e25717850c26c9cd0d89d");
+        assert_eq!(
+            digest.to_string(),
+            "a9993e364706816aba3e25717850c26c9cd0d89d"
+        );
         assert_eq!(digest.len, 3);
         let mut reader = HashingReader::new(&data[..]);
         reader.read_exact(&mut [0; 1]).unwrap();

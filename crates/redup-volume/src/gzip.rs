@@ -21,7 +21,11 @@ pub(crate) struct GzipWriter<W> {
 impl<W: Write> GzipWriter<W> {
     pub(crate) fn start(mut out: W, level: u32) -> io::Result<Self> {
         out.write_all(&HEADER)?;
-        Ok(Self { out, deflate: BlockDeflate::new(level), crc: Crc::new() })
+        Ok(Self {
+            out,
+            deflate: BlockDeflate::new(level),
+            crc: Crc::new(),
+        })
     }
 
     pub(crate) fn out(&self) -> &W {

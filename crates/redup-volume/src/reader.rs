@@ -31,7 +31,11 @@ enum Decoder<'a> {
 impl<'a> VolumeReader<'a> {
     /// Chooses the decoding by the name's suffix; an OpenPGP message is opened at once, which may derive a key or ask
     /// gpg-agent.
-    pub fn new<R: Read + Send + 'a>(suffix: Suffix, decryptor: Option<&Decryptor>, input: R) -> Result<Self> {
+    pub fn new<R: Read + Send + 'a>(
+        suffix: Suffix,
+        decryptor: Option<&Decryptor>,
+        input: R,
+    ) -> Result<Self> {
         let decoder = match suffix {
             Suffix::Plain => Decoder::Plain(Box::new(input)),
             Suffix::Gzip => {

@@ -61,7 +61,11 @@ impl<S: Read> MdcReader<S> {
         let len = read_full(&mut self.src, &mut self.plain[held..])?;
         self.plain.truncate(held + len);
         self.cfb.apply(&mut self.plain[held..]);
-        let usable = self.plain.len().checked_sub(MDC_LEN).ok_or(Error::truncated("encrypted data"))?;
+        let usable = self
+            .plain
+            .len()
+            .checked_sub(MDC_LEN)
+            .ok_or(Error::truncated("encrypted data"))?;
         self.usable = usable;
         self.sha1.update(&self.plain[..usable]);
         if len < STEP {

@@ -20,17 +20,30 @@ pub(crate) struct MdcWriter {
 
 impl MdcWriter {
     /// Starts the packet. `prefix` is 16 random octets, new for every message.
-    pub(crate) fn start(key: &[u8], prefix: [u8; 16], out: &mut (impl Write + ?Sized)) -> Result<Self> {
+    pub(crate) fn start(
+        key: &[u8],
+        prefix: [u8; 16],
+        out: &mut (impl Write + ?Sized),
+    ) -> Result<Self> {
         let cfb = Cipher::Aes256.encryptor(key)?;
         let mut packet = PartialWriter::start(tag::SEIPD, out)?;
         packet.write(&[1], out)?;
         let mut plain = Zeroizing::new(Vec::with_capacity(STEP));
         plain.extend_from_slice(&prefix);
         plain.extend_from_slice(&prefix[14..]);
-        Ok(Self { packet, cfb, sha1: Sha1::new(), plain })
+        Ok(Self {
+            packet,
+            cfb,
+            sha1: Sha1::new(),
+            plain,
+        })
     }
 
-    pub(crate) fn write(&mut self, mut data: &[u8], out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+    pub(crate) fn write(
+        &mut self,
+        mut data: &[u8],
+        out: &mut (impl Write + ?Sized),
+    ) -> io::Result<()> {
         while !data.is_empty() {
             let (now, later) = data.split_at(data.len().min(STEP - self.plain.len()));
             self.plain.extend_from_slice(now);

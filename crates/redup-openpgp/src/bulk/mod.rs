@@ -34,7 +34,9 @@ pub(crate) fn key_fits(cipher: Cipher, key: &[u8], start: &[u8], resync: bool) -
     cipher.decryptor(key, &[])?.apply(&mut prefix);
     if resync {
         let mut first = [start[block + 2]];
-        cipher.decryptor(key, &start[2..block + 2])?.apply(&mut first);
+        cipher
+            .decryptor(key, &start[2..block + 2])?
+            .apply(&mut first);
         prefix[block + 2] = first[0];
     }
     Ok(prefix[block - 2..block] == prefix[block..block + 2] && plausible_header(prefix[block + 2]))
@@ -51,7 +53,12 @@ pub(crate) fn plausible_header(octet: u8) -> bool {
     };
     matches!(
         tag,
-        tag::SIGNATURE | tag::ONE_PASS_SIGNATURE | tag::COMPRESSED | tag::MARKER | tag::LITERAL | tag::PADDING
+        tag::SIGNATURE
+            | tag::ONE_PASS_SIGNATURE
+            | tag::COMPRESSED
+            | tag::MARKER
+            | tag::LITERAL
+            | tag::PADDING
     )
 }
 

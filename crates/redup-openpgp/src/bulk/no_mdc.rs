@@ -18,7 +18,9 @@ impl<S: Read> NoMdcReader<Rewound<S>> {
     /// `start` holds the ciphertext already taken from `src`, at least the prefix.
     pub(crate) fn new(cipher: Cipher, key: &[u8], start: &[u8], src: S) -> Result<Self> {
         let prefix = cipher.block_len() + 2;
-        let (head, rest) = start.split_at_checked(prefix).ok_or(Error::truncated("encrypted data"))?;
+        let (head, rest) = start
+            .split_at_checked(prefix)
+            .ok_or(Error::truncated("encrypted data"))?;
         // The stream restarts behind the prefix, with its last block of ciphertext as the vector.
         Ok(Self {
             src: rewind(rest, src),

@@ -32,7 +32,12 @@ pub(super) fn deflate_block(level: u32, before: &[u8], data: &[u8]) -> io::Resul
             store(&data[pos..end], &mut out);
         } else {
             let window = if pos == 0 { before } else { &data[..pos] };
-            compress(level, &window[window.len().saturating_sub(WINDOW)..], &data[pos..end], &mut out)?;
+            compress(
+                level,
+                &window[window.len().saturating_sub(WINDOW)..],
+                &data[pos..end],
+                &mut out,
+            )?;
         }
         pos = end;
     }
@@ -41,8 +46,12 @@ pub(super) fn deflate_block(level: u32, before: &[u8], data: &[u8]) -> io::Resul
 
 /// The longest run of pieces from `pos` on that are all to be stored, or all to be compressed.
 fn run(data: &[u8], pos: usize, level: u32) -> (usize, bool) {
-    let mut pieces = data[pos..].chunks(PIECE).map(|piece| (piece.len(), level == 0 || is_dense(piece)));
-    let Some((mut len, dense)) = pieces.next() else { return (pos, false) };
+    let mut pieces = data[pos..]
+        .chunks(PIECE)
+        .map(|piece| (piece.len(), level == 0 || is_dense(piece)));
+    let Some((mut len, dense)) = pieces.next() else {
+        return (pos, false);
+    };
     for (more, _) in pieces.take_while(|(_, same)| *same == dense) {
         len += more;
     }
@@ -56,7 +65,10 @@ fn is_dense(piece: &[u8]) -> bool {
         return false;
     }
     let mut counts = [0u32; 256];
-    for stretch in piece.chunks(piece.len() / (SAMPLE / STRETCH)).take(SAMPLE / STRETCH) {
+    for stretch in piece
+        .chunks(piece.len() / (SAMPLE / STRETCH))
+        .take(SAMPLE / STRETCH)
+    {
         for octet in &stretch[..STRETCH.min(stretch.len())] {
             counts[usize::from(*octet)] += 1;
         }
@@ -89,10 +101,16 @@ fn compress(level: u32, window: &[u8], data: &[u8], out: &mut Vec<u8>) -> io::Re
                 compressor.reset();
                 compressor
             }
-            other => &mut other.insert((level, Compress::new(Compression::new(level), false))).1,
+            other => {
+                &mut other
+                    .insert((level, Compress::new(Compression::new(level), false)))
+                    .1
+            }
         };
         if !window.is_empty() {
-            compressor.set_dictionary(window).map_err(io::Error::other)?;
+            compressor
+                .set_dictionary(window)
+                .map_err(io::Error::other)?;
         }
         feed(compressor, data, out)
     })
@@ -104,7 +122,9 @@ fn feed(compressor: &mut Compress, data: &[u8], out: &mut Vec<u8>) -> io::Result
     loop {
         out.reserve(data.len() / 4 + 1024);
         let before = compressor.total_in();
-        let status = compressor.compress_vec(&data[taken..], out, FlushCompress::Sync).map_err(io::Error::other)?;
+        let status = compressor
+            .compress_vec(&data[taken..], out, FlushCompress::Sync)
+            .map_err(io::Error::other)?;
         taken += (compressor.total_in() - before) as usize;
         // Room left over after everything was taken: the flush is complete.
         if taken == data.len() && out.len() < out.capacity() {

@@ -87,7 +87,12 @@ impl BlockDeflate {
 
     /// Octets that the input not yet written out will take, by the ratio so far: a function of the input alone.
     pub fn estimated_len(&self) -> u64 {
-        let waiting = self.block.len() as u64 + self.queue.iter().map(|pending| pending.input_len as u64).sum::<u64>();
+        let waiting = self.block.len() as u64
+            + self
+                .queue
+                .iter()
+                .map(|pending| pending.input_len as u64)
+                .sum::<u64>();
         if self.done_in == 0 {
             return waiting;
         }
@@ -96,10 +101,16 @@ impl BlockDeflate {
     }
 
     fn submit(&mut self) {
-        let data = Arc::new(std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK)));
+        let data = Arc::new(std::mem::replace(
+            &mut self.block,
+            Vec::with_capacity(BLOCK),
+        ));
         let previous = self.previous.replace(Arc::clone(&data));
         let (sender, output) = mpsc::sync_channel(1);
-        self.queue.push_back(Pending { input_len: data.len(), output });
+        self.queue.push_back(Pending {
+            input_len: data.len(),
+            output,
+        });
         self.submitted += 1;
         let level = self.level;
         let job = move || {
@@ -107,11 +118,17 @@ impl BlockDeflate {
             // The other end is gone when the stream was dropped: nobody wants the block then.
             drop(sender.send(deflate_block(level, dictionary, &data)));
         };
-        if rayon::current_thread_index().is_some() { job() } else { rayon::spawn(job) }
+        if rayon::current_thread_index().is_some() {
+            job()
+        } else {
+            rayon::spawn(job)
+        }
     }
 
     fn retire(&mut self, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
-        let Some(pending) = self.queue.pop_front() else { return Ok(()) };
+        let Some(pending) = self.queue.pop_front() else {
+            return Ok(());
+        };
         let output = pending.output.recv().map_err(io::Error::other)??;
         self.done_in += pending.input_len as u64;
         self.done_out += output.len() as u64;
@@ -137,7 +154,13 @@ mod tests {
             (state >> 24) as u8
         };
         // A third text, a third random octets, a third zeros, in stretches that cross the pieces.
-        (0..len).map(|i| match i / 100_000 % 3 { 0 => b"the quick brown fox "[i % 20] ^ (random() & 1), 1 => random(), _ => 0 }).collect()
+        (0..len)
+            .map(|i| match i / 100_000 % 3 {
+                0 => b"the quick brown fox "[i % 20] ^ (random() & 1),
+                1 => random(),
+                _ => 0,
+            })
+            .collect()
     }
 
     fn deflate(level: u32, data: &[u8], step: usize) -> (Vec<u8>, Vec<u64>) {
@@ -153,7 +176,9 @@ mod tests {
 
     fn inflate(data: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        flate2::read::DeflateDecoder::new(data).read_to_end(&mut out).unwrap();
+        flate2::read::DeflateDecoder::new(data)
+            .read_to_end(&mut out)
+            .unwrap();
         out
     }
 
@@ -162,7 +187,10 @@ mod tests {
         for level in [0, 1, 6, 9] {
             for len in [0, 1, 65_536, BLOCK - 1, BLOCK, BLOCK + 1, 5 * BLOCK + 77] {
                 let data = sample(len);
-                assert!(inflate(&deflate(level, &data, 50_000).0) == data, "level {level} length {len}");
+                assert!(
+                    inflate(&deflate(level, &data, 50_000).0) == data,
+                    "level {level} length {len}"
+                );
             }
         }
     }
@@ -171,7 +199,10 @@ mod tests {
     fn output_and_estimates_depend_on_the_input_alone() {
         let data = sample(20 * BLOCK);
         let (first, estimates) = deflate(6, &data, BLOCK / 4);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(1)
+            .build()
+            .unwrap();
         let (second, again) = pool.install(|| deflate(6, &data, BLOCK / 4));
         assert!(first == second);
         assert_eq!(estimates, again);
@@ -183,7 +214,11 @@ mod tests {
         let data = sample(12 * BLOCK);
         let (out, estimates) = deflate(6, &data, 10_000);
         let last = *estimates.last().unwrap() as f64;
-        assert!((last / out.len() as f64 - 1.0).abs() < 0.2, "{last} for {}", out.len());
+        assert!(
+            (last / out.len() as f64 - 1.0).abs() < 0.2,
+            "{last} for {}",
+            out.len()
+        );
     }
 
     #[test]

@@ -2,21 +2,30 @@
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
+use std::sync::Arc;
 
+use super::public::{KeyCache, Pkesk, SecretKeys};
 use super::reader::{MessageReader, Source};
 use super::report::{MessageReport, Warning};
 use super::session::{SessionKey, Skesk};
+use crate::agent::Agent;
+use crate::armor::{Dearmor, is_armored};
 use crate::bulk::{MdcReader, NoMdcReader, key_fits};
 use crate::error::{Error, Result};
+use crate::keyring::Keyring;
 use crate::packet::{Body, BodyReader, Header, tag};
 use crate::s2k::S2kCache;
 use crate::secret::Secret;
 
 /// What may open messages.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct DecryptorOptions {
-    /// For symmetric messages, and for protected secret keys.
+    /// For symmetric messages, and for protected secret keys in files or in the agent. Without it the agent may prompt.
     pub passphrase: Option<Secret>,
+    /// Secret keys, public keys that lead to the agent's secret ones, and keys that signatures are checked with.
+    pub keyring: Option<Arc<Keyring>>,
+    /// Asked for secret keys that the keyring has the public part of only.
+    pub agent: Option<Agent>,
 }
 
 /// Opens messages; can be shared between threads.
@@ -25,6 +34,7 @@ pub struct DecryptorOptions {
 pub struct Decryptor {
     options: DecryptorOptions,
     s2k: S2kCache,
+    keys: KeyCache,
 }
 
 /// Key packets before the encrypted data; more recipients than anybody has, few enough to try.
@@ -45,7 +55,11 @@ const START_LEN: usize = 19;
 impl Decryptor {
     /// Remembers what may open messages; nothing is derived or asked until a message needs it.
     pub fn new(options: DecryptorOptions) -> Self {
-        Self { options, s2k: S2kCache::default() }
+        Self {
+            options,
+            s2k: S2kCache::default(),
+            keys: KeyCache::default(),
+        }
     }
 
     /// Opens one message and reads up to its content.
@@ -54,14 +68,26 @@ impl Decryptor {
     /// `input` is not looked at.
     pub fn open<'a, R: Read + Send + 'a>(&self, input: R) -> Result<MessageReader<'a>> {
         let mut input = BufReader::with_capacity(INPUT_BUFFER, input);
+        if is_armored(input.fill_buf()?) {
+            self.open_packets(BufReader::new(Dearmor::new(input)?))
+        } else {
+            self.open_packets(input)
+        }
+    }
+
+    fn open_packets<'a>(&self, mut input: impl BufRead + Send + 'a) -> Result<MessageReader<'a>> {
         let mut keys = KeyPackets::default();
         for _ in 0..MAX_KEY_PACKETS {
             let header = Header::read(&mut input)?.ok_or(Error::truncated("no encrypted data"))?;
             let mut body = Body::new(header.length);
             match header.tag {
                 tag::MARKER | tag::PADDING => body.skip(&mut input)?,
-                tag::SKESK => keys.passphrase.push(body.collect(&mut input, MAX_KEY_PACKET_LEN)?),
-                tag::PKESK => keys.public.push(body.collect(&mut input, MAX_KEY_PACKET_LEN)?),
+                tag::SKESK => keys
+                    .passphrase
+                    .push(body.collect(&mut input, MAX_KEY_PACKET_LEN)?),
+                tag::PKESK => keys
+                    .public
+                    .push(body.collect(&mut input, MAX_KEY_PACKET_LEN)?),
                 tag::SEIPD => return self.open_seipd(&keys, BodyReader::new(input, body)),
                 tag::SED => return self.open_sed(&keys, BodyReader::new(input, body)),
                 tag::LITERAL | tag::COMPRESSED | tag::ONE_PASS_SIGNATURE | tag::SIGNATURE => {
@@ -70,25 +96,47 @@ impl Decryptor {
                 other => return Err(Error::unsupported("packet", other)),
             }
         }
-        Err(Error::Limit { what: "number of key packets" })
+        Err(Error::Limit {
+            what: "number of key packets",
+        })
     }
 
-    fn open_seipd<'a>(&self, keys: &KeyPackets, mut body: impl BufRead + Send + 'a) -> Result<MessageReader<'a>> {
+    fn open_seipd<'a>(
+        &self,
+        keys: &KeyPackets,
+        mut body: impl BufRead + Send + 'a,
+    ) -> Result<MessageReader<'a>> {
         let start: [u8; START_LEN + 1] = exactly(&mut body)?;
         let (version, start) = (start[0], &start[1..]);
         if version != 1 {
             return Err(Error::unsupported("encrypted data version", version));
         }
-        let session = self.session_key(keys, |session| key_fits(session.cipher, &session.key, start, false))?;
+        let session = self.session_key(keys, |session| {
+            key_fits(session.cipher, &session.key, start, false)
+        })?;
         let source = MdcReader::new(session.cipher, &session.key, start, body)?;
         self.read_content(Box::new(source), &session, MessageReport::default())
     }
 
-    fn open_sed<'a>(&self, keys: &KeyPackets, mut body: impl BufRead + Send + 'a) -> Result<MessageReader<'a>> {
+    fn open_sed<'a>(
+        &self,
+        keys: &KeyPackets,
+        mut body: impl BufRead + Send + 'a,
+    ) -> Result<MessageReader<'a>> {
         let start: [u8; START_LEN] = exactly(&mut body)?;
-        let session = self.session_key(keys, |session| key_fits(session.cipher, &session.key, &start, true))?;
-        let source = BufReader::new(NoMdcReader::new(session.cipher, &session.key, &start, body)?);
-        let report = MessageReport { warnings: vec![Warning::NoIntegrityProtection] };
+        let session = self.session_key(keys, |session| {
+            key_fits(session.cipher, &session.key, &start, true)
+        })?;
+        let source = BufReader::new(NoMdcReader::new(
+            session.cipher,
+            &session.key,
+            &start,
+            body,
+        )?);
+        let report = MessageReport {
+            warnings: vec![Warning::NoIntegrityProtection],
+            ..MessageReport::default()
+        };
         self.read_content(Box::new(source), &session, report)
     }
 
@@ -101,16 +149,32 @@ impl Decryptor {
         if session.cipher.block_len() < 16 {
             report.warnings.push(Warning::SmallBlocks);
         }
-        MessageReader::new(source, report)
+        MessageReader::new(source, report, self.options.keyring.clone())
     }
 
-    /// Tries what opens the key packets until `fits` accepts a session key.
-    fn session_key(&self, keys: &KeyPackets, fits: impl Fn(&SessionKey) -> Result<bool>) -> Result<SessionKey> {
-        if keys.passphrase.is_empty() {
-            return Err(Error::NoSecretKey { key_ids: keys.public_ids() });
+    /// Tries what opens the key packets until `fits` accepts a session key: secret keys, then the passphrase.
+    ///
+    /// When nothing does, the error is the one that helps most: what is wrong with a key that is there, the
+    /// passphrase, or the keys that would be needed.
+    fn session_key(
+        &self,
+        keys: &KeyPackets,
+        fits: impl Fn(&SessionKey) -> Result<bool>,
+    ) -> Result<SessionKey> {
+        let mut failure = None;
+        match self.open_with_secret_keys(keys, &fits) {
+            Ok(Some(session)) => return Ok(session),
+            Ok(None) => {}
+            Err(error) => failure = Some(error),
         }
-        let passphrase = self.options.passphrase.as_ref().ok_or(Error::PassphraseMissing)?;
-        let mut unsupported = None;
+        if keys.passphrase.is_empty() {
+            return Err(failure.unwrap_or_else(|| Error::NoSecretKey {
+                key_ids: keys.public_ids(),
+            }));
+        }
+        let Some(passphrase) = &self.options.passphrase else {
+            return Err(failure.unwrap_or(Error::PassphraseMissing));
+        };
         for packet in keys.passphrase.iter().take(MAX_PASSPHRASE_PACKETS) {
             match Skesk::parse(packet) {
                 Ok(skesk) => {
@@ -120,16 +184,44 @@ impl Decryptor {
                         return Ok(session);
                     }
                 }
-                Err(error) => unsupported = Some(error),
+                Err(error) => failure = failure.or(Some(error)),
             }
         }
-        Err(unsupported.unwrap_or(Error::WrongPassphrase))
+        Err(failure.unwrap_or(Error::WrongPassphrase))
+    }
+
+    fn open_with_secret_keys(
+        &self,
+        keys: &KeyPackets,
+        fits: &dyn Fn(&SessionKey) -> Result<bool>,
+    ) -> Result<Option<SessionKey>> {
+        let Some(keyring) = &self.options.keyring else {
+            return Ok(None);
+        };
+        let secret_keys = SecretKeys {
+            keyring,
+            passphrase: self.options.passphrase.as_ref(),
+            agent: self.options.agent.as_ref(),
+            cache: &self.keys,
+        };
+        let mut failure = None;
+        for packet in &keys.public {
+            match Pkesk::parse(packet).and_then(|pkesk| secret_keys.open(&pkesk, fits)) {
+                Ok(Some(session)) => return Ok(Some(session)),
+                Ok(None) => {}
+                // One recipient's broken packet does not shut out the others.
+                Err(error) => failure = Some(error),
+            }
+        }
+        failure.map_or(Ok(None), Err)
     }
 }
 
 impl fmt::Debug for Decryptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Decryptor").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Decryptor")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -153,9 +245,10 @@ impl KeyPackets {
 
 fn exactly<const N: usize>(src: &mut impl Read) -> Result<[u8; N]> {
     let mut start = [0; N];
-    src.read_exact(&mut start).map_err(|error| match error.kind() {
-        std::io::ErrorKind::UnexpectedEof => Error::truncated("encrypted data"),
-        _ => Error::from_io(error),
-    })?;
+    src.read_exact(&mut start)
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => Error::truncated("encrypted data"),
+            _ => Error::from_io(error),
+        })?;
     Ok(start)
 }

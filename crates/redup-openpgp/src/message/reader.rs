@@ -1,10 +1,13 @@
 //! The content of an encrypted message, packet by packet.
 
 use std::io::{self, BufRead, BufReader, Read};
+use std::sync::Arc;
 
 use super::report::MessageReport;
+use super::verify::Verifier;
 use crate::error::{Error, Result};
 use crate::inflate::Inflate;
+use crate::keyring::Keyring;
 use crate::packet::{Body, BodyReader, Header, tag};
 
 /// Where packets come from; its end is the end of the surrounding packet, and reaching it verifies the integrity of
@@ -16,6 +19,9 @@ const MAX_DEPTH: u32 = 4;
 
 /// Packets beside the literal data: signatures, markers.
 const MAX_PACKETS: u32 = 64;
+
+/// Size of a signature packet: those of large keys with many notations take a few KiB.
+const MAX_SIGNATURE_LEN: usize = 1 << 16;
 
 /// Buffer behind a decompressor.
 const BUFFER: usize = 1 << 16;
@@ -30,6 +36,8 @@ pub struct MessageReader<'a> {
     state: State,
     report: MessageReport,
     packets: u32,
+    verifier: Verifier,
+    keyring: Option<Arc<Keyring>>,
 }
 
 enum State {
@@ -39,8 +47,21 @@ enum State {
 }
 
 impl<'a> MessageReader<'a> {
-    pub(crate) fn new(source: Source<'a>, report: MessageReport) -> Result<Self> {
-        let mut reader = Self { source, state: State::Failed, report, packets: 0 };
+    /// Reads up to the content. `keyring` has the keys that signatures are checked with.
+    pub(crate) fn new(
+        source: Source<'a>,
+        report: MessageReport,
+        keyring: Option<Arc<Keyring>>,
+    ) -> Result<Self> {
+        let verifier = Verifier::default();
+        let mut reader = Self {
+            source,
+            state: State::Failed,
+            report,
+            packets: 0,
+            verifier,
+            keyring,
+        };
         reader.state = State::Literal(reader.find_literal()?);
         Ok(reader)
     }
@@ -54,7 +75,9 @@ impl<'a> MessageReader<'a> {
     fn find_literal(&mut self) -> Result<Body> {
         let mut depth = 0;
         loop {
-            let header = self.next_packet()?.ok_or(Error::damaged("no literal data"))?;
+            let header = self
+                .next_packet()?
+                .ok_or(Error::damaged("no literal data"))?;
             let mut body = Body::new(header.length);
             match header.tag {
                 tag::LITERAL => {
@@ -68,11 +91,19 @@ impl<'a> MessageReader<'a> {
                 tag::COMPRESSED => {
                     depth += 1;
                     if depth > MAX_DEPTH {
-                        return Err(Error::Limit { what: "nested compression" });
+                        return Err(Error::Limit {
+                            what: "nested compression",
+                        });
                     }
                     self.enter_compressed(body)?;
                 }
-                tag::MARKER | tag::PADDING | tag::ONE_PASS_SIGNATURE | tag::SIGNATURE => body.skip(&mut self.source)?,
+                tag::ONE_PASS_SIGNATURE => self
+                    .verifier
+                    .announce(&body.collect(&mut self.source, MAX_SIGNATURE_LEN)?),
+                tag::SIGNATURE => self
+                    .verifier
+                    .add_early(body.collect(&mut self.source, MAX_SIGNATURE_LEN)?),
+                tag::MARKER | tag::PADDING => body.skip(&mut self.source)?,
                 other => return Err(Error::unsupported("packet inside encrypted data", other)),
             }
         }
@@ -84,15 +115,31 @@ impl<'a> MessageReader<'a> {
         let packet = BodyReader::new(source, body);
         self.source = match algorithm {
             0 => Box::new(packet),
-            _ => Box::new(BufReader::with_capacity(BUFFER, Inflate::new(algorithm, packet)?)),
+            _ => Box::new(BufReader::with_capacity(
+                BUFFER,
+                Inflate::new(algorithm, packet)?,
+            )),
         };
         Ok(())
     }
 
-    /// Reads what follows the literal data, to the end of everything.
+    /// Reads what follows the literal data, to the end of everything, and only then judges the signatures: damage is
+    /// to be called damage.
     fn finish(&mut self) -> Result<()> {
+        let mut signatures = self.verifier.take_early();
         while let Some(header) = self.next_packet()? {
-            Body::new(header.length).skip(&mut self.source)?;
+            let mut body = Body::new(header.length);
+            match header.tag {
+                tag::SIGNATURE => {
+                    signatures.push(body.collect(&mut self.source, MAX_SIGNATURE_LEN)?)
+                }
+                _ => body.skip(&mut self.source)?,
+            }
+        }
+        for signature in signatures {
+            self.report
+                .signatures
+                .push(self.verifier.check(&signature, self.keyring.as_deref())?);
         }
         Ok(())
     }
@@ -100,7 +147,9 @@ impl<'a> MessageReader<'a> {
     fn next_packet(&mut self) -> Result<Option<Header>> {
         self.packets += 1;
         if self.packets > MAX_PACKETS {
-            return Err(Error::Limit { what: "number of packets" });
+            return Err(Error::Limit {
+                what: "number of packets",
+            });
         }
         Header::read(&mut self.source)
     }
@@ -111,6 +160,7 @@ impl<'a> MessageReader<'a> {
             State::Failed => Err(Error::damaged("an earlier read failed")),
             State::Literal(body) => {
                 let len = body.read(&mut self.source, buf)?;
+                self.verifier.update(&buf[..len]);
                 if len == 0 {
                     self.finish()?;
                     self.state = State::Done;

@@ -26,13 +26,18 @@ pub(crate) struct Skesk {
 
 impl Skesk {
     pub(crate) fn parse(body: &[u8]) -> Result<Self> {
-        let (&[version, cipher], rest) =
-            body.split_first_chunk().ok_or(Error::damaged("a packet is too short"))?;
+        let (&[version, cipher], rest) = body
+            .split_first_chunk()
+            .ok_or(Error::damaged("a packet is too short"))?;
         if version != 4 {
             return Err(Error::unsupported("passphrase packet version", version));
         }
         let (s2k, encrypted) = S2k::parse(rest)?;
-        Ok(Self { cipher: Cipher::from_id(cipher)?, s2k, encrypted: encrypted.to_vec() })
+        Ok(Self {
+            cipher: Cipher::from_id(cipher)?,
+            s2k,
+            encrypted: encrypted.to_vec(),
+        })
     }
 
     /// The session key for this passphrase; `None` when it is plainly the wrong one. A wrong passphrase often gives a
@@ -40,7 +45,10 @@ impl Skesk {
     pub(crate) fn open(&self, passphrase: &Secret, cache: &S2kCache) -> Option<SessionKey> {
         let mut key = cache.derive(&self.s2k, passphrase, self.cipher.key_len());
         if self.encrypted.is_empty() {
-            return Some(SessionKey { cipher: self.cipher, key });
+            return Some(SessionKey {
+                cipher: self.cipher,
+                key,
+            });
         }
         let mut stream = self.cipher.decryptor(&key, &[]).ok()?;
         key = Key::new(self.encrypted.clone());
@@ -59,4 +67,28 @@ pub(crate) fn write_skesk(s2k: S2k, passphrase: &Secret, out: &mut impl io::Writ
     out.write_all(&[4, cipher.id()])?;
     out.write_all(&s2k_octets)?;
     Ok(s2k.derive(passphrase, cipher.key_len()))
+}
+
+/// Writes a packet that carries `key`, encrypted with a key derived from the passphrase: for messages that have
+/// recipients too. The salt must be new, as the encryption has no other variation.
+pub(crate) fn write_skesk_for(
+    s2k: S2k,
+    passphrase: &Secret,
+    cipher: Cipher,
+    key: &[u8],
+    out: &mut impl io::Write,
+) -> Result<()> {
+    let derived = s2k.derive(passphrase, cipher.key_len());
+    let mut encrypted = Key::new([&[cipher.id()], key].concat());
+    cipher.encryptor(&derived)?.apply(&mut encrypted);
+    let s2k_octets = s2k.to_bytes();
+    write_header(
+        out,
+        tag::SKESK,
+        (2 + s2k_octets.len() + encrypted.len()) as u32,
+    )?;
+    out.write_all(&[4, cipher.id()])?;
+    out.write_all(&s2k_octets)?;
+    out.write_all(&encrypted)?;
+    Ok(())
 }

@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use super::encrypt::Compression;
 use crate::bulk::MdcWriter;
 use crate::deflate::BlockDeflate;
-use crate::packet::{PartialWriter, tag};
+use crate::error::Result;
+use crate::packet::{PartialWriter, tag, write_header};
+use crate::signer::PendingSignature;
 
 /// Encrypts what is written to it.
 ///
@@ -14,17 +16,33 @@ use crate::packet::{PartialWriter, tag};
 pub struct MessageWriter<W: Write> {
     lower: Compressor<W>,
     literal: PartialWriter,
+    signature: Option<PendingSignature>,
 }
 
 impl<W: Write> MessageWriter<W> {
     /// `written` octets went to `out` before.
-    pub(crate) fn start(out: W, written: u64, mdc: MdcWriter, compression: Compression) -> io::Result<Self> {
+    pub(crate) fn start(
+        out: W,
+        written: u64,
+        mdc: MdcWriter,
+        compression: Compression,
+        signature: Option<PendingSignature>,
+    ) -> Result<Self> {
         let encrypted = Encrypted { out, written, mdc };
         let mut lower = Compressor::start(encrypted, compression)?;
+        if let Some(signature) = &signature {
+            let body = signature.announcement();
+            write_header(&mut lower, tag::ONE_PASS_SIGNATURE, body.len() as u32)?;
+            lower.write_all(&body)?;
+        }
         let mut literal = PartialWriter::start(tag::LITERAL, &mut lower)?;
         // Binary, no file name, no date: gpg's date would be the time of writing, and nothing reads it.
         literal.write(&[b'b', 0, 0, 0, 0, 0], &mut lower)?;
-        Ok(Self { lower, literal })
+        Ok(Self {
+            lower,
+            literal,
+            signature,
+        })
     }
 
     /// How long the message would be if it ended now, short of some hundred octets; an estimate for what is still being
@@ -37,9 +55,12 @@ impl<W: Write> MessageWriter<W> {
         self.lower.encrypted.written + buffered as u64 + self.lower.waiting()
     }
 
-    /// Ends the message and returns the sink.
-    pub fn finish(mut self) -> crate::Result<W> {
+    /// Signs, if asked to, ends the message and returns the sink.
+    pub fn finish(mut self) -> Result<W> {
         self.literal.finish(&mut self.lower)?;
+        if let Some(signature) = self.signature {
+            self.lower.write_all(&signature.finish()?)?;
+        }
         let Encrypted { mut out, mdc, .. } = self.lower.finish()?;
         mdc.finish(&mut out)?;
         Ok(out)
@@ -48,6 +69,9 @@ impl<W: Write> MessageWriter<W> {
 
 impl<W: Write> Write for MessageWriter<W> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        if let Some(signature) = &mut self.signature {
+            signature.update(buf);
+        }
         self.literal.write(buf, &mut self.lower)?;
         Ok(buf.len())
     }
@@ -66,7 +90,10 @@ struct Encrypted<W> {
 
 impl<W: Write> Write for Encrypted<W> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let mut out = Counted { out: &mut self.out, written: &mut self.written };
+        let mut out = Counted {
+            out: &mut self.out,
+            written: &mut self.written,
+        };
         self.mdc.write(buf, &mut out)?;
         Ok(buf.len())
     }
@@ -108,25 +135,47 @@ struct CompressedPacket {
 impl<W: Write> Compressor<W> {
     fn start(mut encrypted: Encrypted<W>, compression: Compression) -> io::Result<Self> {
         let (level, head, adler) = match compression {
-            Compression::None => return Ok(Self { encrypted, packet: None }),
+            Compression::None => {
+                return Ok(Self {
+                    encrypted,
+                    packet: None,
+                });
+            }
             Compression::Zip(level) => (level, &[1][..], None),
             // The zlib header: deflate, 32 KiB window, default level, no dictionary.
             Compression::Zlib(level) => (level, &[2, 0x78, 0x9C][..], Some(Adler32::default())),
         };
         let mut packet = PartialWriter::start(tag::COMPRESSED, &mut encrypted)?;
         packet.write(head, &mut encrypted)?;
-        let packet = CompressedPacket { packet, deflate: BlockDeflate::new(level), adler };
-        Ok(Self { encrypted, packet: Some(packet) })
+        let packet = CompressedPacket {
+            packet,
+            deflate: BlockDeflate::new(level),
+            adler,
+        };
+        Ok(Self {
+            encrypted,
+            packet: Some(packet),
+        })
     }
 
     /// Octets that wait for compression or framing, estimated as they will be written.
     fn waiting(&self) -> u64 {
-        self.packet.as_ref().map_or(0, |packet| packet.deflate.estimated_len() + packet.packet.buffered() as u64)
+        self.packet.as_ref().map_or(0, |packet| {
+            packet.deflate.estimated_len() + packet.packet.buffered() as u64
+        })
     }
 
     fn finish(mut self) -> io::Result<Encrypted<W>> {
-        if let Some(CompressedPacket { mut packet, deflate, adler }) = self.packet {
-            deflate.finish(&mut Framed { packet: &mut packet, out: &mut self.encrypted })?;
+        if let Some(CompressedPacket {
+            mut packet,
+            deflate,
+            adler,
+        }) = self.packet
+        {
+            deflate.finish(&mut Framed {
+                packet: &mut packet,
+                out: &mut self.encrypted,
+            })?;
             if let Some(adler) = adler {
                 packet.write(&adler.finish().to_be_bytes(), &mut self.encrypted)?;
             }
@@ -140,11 +189,21 @@ impl<W: Write> Write for Compressor<W> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         match &mut self.packet {
             None => self.encrypted.write_all(buf)?,
-            Some(CompressedPacket { packet, deflate, adler }) => {
+            Some(CompressedPacket {
+                packet,
+                deflate,
+                adler,
+            }) => {
                 if let Some(adler) = adler {
                     adler.update(buf);
                 }
-                deflate.write(buf, &mut Framed { packet, out: &mut self.encrypted })?;
+                deflate.write(
+                    buf,
+                    &mut Framed {
+                        packet,
+                        out: &mut self.encrypted,
+                    },
+                )?;
             }
         }
         Ok(buf.len())

@@ -26,9 +26,18 @@ enum After {
 impl Body {
     pub(crate) fn new(length: Length) -> Self {
         match length {
-            Length::Full(len) => Self { left: len.into(), after: After::End },
-            Length::Partial(len) => Self { left: len.into(), after: After::AnotherChunk },
-            Length::Indeterminate => Self { left: u64::MAX, after: After::Indeterminate },
+            Length::Full(len) => Self {
+                left: len.into(),
+                after: After::End,
+            },
+            Length::Partial(len) => Self {
+                left: len.into(),
+                after: After::AnotherChunk,
+            },
+            Length::Indeterminate => Self {
+                left: u64::MAX,
+                after: After::Indeterminate,
+            },
         }
     }
 
@@ -44,7 +53,9 @@ impl Body {
         if data.is_empty() && self.after != After::Indeterminate {
             return Err(Error::truncated("packet body"));
         }
-        let len = usize::try_from(self.left).unwrap_or(usize::MAX).min(data.len());
+        let len = usize::try_from(self.left)
+            .unwrap_or(usize::MAX)
+            .min(data.len());
         Ok(&data[..len])
     }
 
@@ -56,7 +67,11 @@ impl Body {
         }
     }
 
-    pub(crate) fn read(&mut self, src: &mut (impl BufRead + ?Sized), buf: &mut [u8]) -> Result<usize> {
+    pub(crate) fn read(
+        &mut self,
+        src: &mut (impl BufRead + ?Sized),
+        buf: &mut [u8],
+    ) -> Result<usize> {
         let data = self.fill(src)?;
         let len = data.len().min(buf.len());
         buf[..len].copy_from_slice(&data[..len]);
@@ -65,7 +80,10 @@ impl Body {
     }
 
     /// Reads exactly one array; a body that is too short is damaged.
-    pub(crate) fn array<const N: usize>(&mut self, src: &mut (impl BufRead + ?Sized)) -> Result<[u8; N]> {
+    pub(crate) fn array<const N: usize>(
+        &mut self,
+        src: &mut (impl BufRead + ?Sized),
+    ) -> Result<[u8; N]> {
         let mut array = [0; N];
         let mut filled = 0;
         while filled < N {
@@ -78,7 +96,11 @@ impl Body {
     }
 
     /// Reads the whole of a small packet, refusing one above `limit`.
-    pub(crate) fn collect(&mut self, src: &mut (impl BufRead + ?Sized), limit: usize) -> Result<Vec<u8>> {
+    pub(crate) fn collect(
+        &mut self,
+        src: &mut (impl BufRead + ?Sized),
+        limit: usize,
+    ) -> Result<Vec<u8>> {
         let mut all = Vec::new();
         loop {
             let data = self.fill(src)?;
@@ -87,7 +109,9 @@ impl Body {
                 return Ok(all);
             }
             if all.len() + len > limit {
-                return Err(Error::Limit { what: "size of a key or signature packet" });
+                return Err(Error::Limit {
+                    what: "size of a key or signature packet",
+                });
             }
             all.extend_from_slice(data);
             self.consume(src, len);
@@ -156,13 +180,23 @@ mod tests {
 
     #[test]
     fn a_body_that_ends_early_is_truncated() {
-        for (length, src) in [(Length::Full(4), &b"abc"[..]), (Length::Partial(2), b"ab"), (Length::Partial(4), b"abcd\x02e")] {
-            assert!(matches!(read(length, src).0, Err(Error::Truncated { .. })), "{length:?}");
+        for (length, src) in [
+            (Length::Full(4), &b"abc"[..]),
+            (Length::Partial(2), b"ab"),
+            (Length::Partial(4), b"abcd\x02e"),
+        ] {
+            assert!(
+                matches!(read(length, src).0, Err(Error::Truncated { .. })),
+                "{length:?}"
+            );
         }
     }
 
     #[test]
     fn a_huge_small_packet_is_refused() {
-        assert!(matches!(read(Length::Full(1001), &[0; 1001]).0, Err(Error::Limit { .. })));
+        assert!(matches!(
+            read(Length::Full(1001), &[0; 1001]).0,
+            Err(Error::Limit { .. })
+        ));
     }
 }

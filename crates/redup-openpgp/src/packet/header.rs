@@ -25,7 +25,9 @@ pub(crate) struct Header {
 impl Header {
     /// Reads a header; `None` when the data end before its first octet.
     pub(crate) fn read(src: &mut (impl BufRead + ?Sized)) -> Result<Option<Self>> {
-        let Some(first) = next(src)? else { return Ok(None) };
+        let Some(first) = next(src)? else {
+            return Ok(None);
+        };
         if first & 0x80 == 0 {
             return Err(Error::damaged("not a packet header"));
         }
@@ -36,9 +38,15 @@ impl Header {
                 2 => Length::Full(big_endian(src, 4)?),
                 _ => Length::Indeterminate,
             };
-            Self { tag: (first >> 2) & 15, length }
+            Self {
+                tag: (first >> 2) & 15,
+                length,
+            }
         } else {
-            Self { tag: first & 63, length: Self::read_new_length(src)? }
+            Self {
+                tag: first & 63,
+                length: Self::read_new_length(src)?,
+            }
         };
         if header.tag == 0 {
             return Err(Error::damaged("packet type 0"));
@@ -125,9 +133,18 @@ mod tests {
     #[test]
     fn nothing_is_not_an_error_and_half_a_header_is() {
         assert_eq!(Header::read(&mut &[][..]).unwrap(), None);
-        assert!(matches!(Header::read(&mut &[0x85, 1][..]), Err(Error::Truncated { .. })));
-        assert!(matches!(Header::read(&mut &b"tar"[..]), Err(Error::Damaged { .. })));
-        assert!(matches!(Header::read(&mut &[0xC0, 1][..]), Err(Error::Damaged { .. })));
+        assert!(matches!(
+            Header::read(&mut &[0x85, 1][..]),
+            Err(Error::Truncated { .. })
+        ));
+        assert!(matches!(
+            Header::read(&mut &b"tar"[..]),
+            Err(Error::Damaged { .. })
+        ));
+        assert!(matches!(
+            Header::read(&mut &[0xC0, 1][..]),
+            Err(Error::Damaged { .. })
+        ));
     }
 
     #[test]

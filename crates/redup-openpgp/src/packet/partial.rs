@@ -21,10 +21,16 @@ impl PartialWriter {
     /// Writes the packet's type octet and starts its body.
     pub(crate) fn start(tag: u8, out: &mut (impl Write + ?Sized)) -> io::Result<Self> {
         out.write_all(&[0xC0 | tag])?;
-        Ok(Self { chunk: Vec::with_capacity(CHUNK) })
+        Ok(Self {
+            chunk: Vec::with_capacity(CHUNK),
+        })
     }
 
-    pub(crate) fn write(&mut self, mut data: &[u8], out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+    pub(crate) fn write(
+        &mut self,
+        mut data: &[u8],
+        out: &mut (impl Write + ?Sized),
+    ) -> io::Result<()> {
         while !data.is_empty() {
             if self.chunk.len() == CHUNK {
                 out.write_all(&[0xE0 | CHUNK_BITS])?;
@@ -74,7 +80,10 @@ mod tests {
             let src = &mut &whole[..];
             let header = Header::read(src).unwrap().unwrap();
             assert_eq!(header.tag, 18);
-            assert_eq!(Body::new(header.length).collect(src, usize::MAX).unwrap(), body);
+            assert_eq!(
+                Body::new(header.length).collect(src, usize::MAX).unwrap(),
+                body
+            );
             assert!(src.is_empty());
         }
     }
