@@ -49,7 +49,12 @@ impl<'t> Archive<'t> {
         archive.refresh()?;
         archive.finish_renames()?;
         monitor.event(Event::Status(&archive.collection));
-        let newest_full = archive.collection.chains().iter().map(|chain| chain.start()).max();
+        let newest_full = archive
+            .collection
+            .chains()
+            .iter()
+            .map(|chain| chain.start())
+            .max();
         monitor.event(Event::LastFull(newest_full));
         Ok(archive)
     }
@@ -63,7 +68,10 @@ impl<'t> Archive<'t> {
             remote.iter().map(|object| object.name.as_str()),
             local.iter().map(String::as_str),
         );
-        self.lengths = remote.into_iter().map(|object| (object.name, object.len)).collect();
+        self.lengths = remote
+            .into_iter()
+            .map(|object| (object.name, object.len))
+            .collect();
         Ok(())
     }
 
@@ -104,14 +112,20 @@ impl<'t> Archive<'t> {
         if let Some(time) = time {
             let chain = self.collection.chain_for_time(time)?.ok_or_else(none)?;
             if time < chain.start() {
-                let text = format!("there is no backup before {time}, using the oldest of {}", chain.start());
+                let text = format!(
+                    "there is no backup before {time}, using the oldest of {}",
+                    chain.start()
+                );
                 self.monitor.event(Event::Warning(&text));
             }
             return Ok(chain.sets_up_to(time));
         }
         for chain in self.collection.chains().iter().rev() {
             let sets = chain.sets();
-            let whole = sets.iter().take_while(|set| set.state() != SetState::Interrupted).count();
+            let whole = sets
+                .iter()
+                .take_while(|set| set.state() != SetState::Interrupted)
+                .count();
             if whole < sets.len() {
                 let text = format!("leaving out the interrupted set {}", chain.last().span);
                 self.monitor.event(Event::Warning(&text));
@@ -120,7 +134,10 @@ impl<'t> Archive<'t> {
                 return Ok(&sets[..whole]);
             }
         }
-        self.collection.newest_chain().map(|chain| chain.sets()).ok_or_else(none)
+        self.collection
+            .newest_chain()
+            .map(|chain| chain.sets())
+            .ok_or_else(none)
     }
 
     /// A set's manifest without its list of files: the archive dir's copy, else the store's.
@@ -131,12 +148,18 @@ impl<'t> Archive<'t> {
 
     /// A manifest, from wherever it is.
     pub(crate) fn read_manifest(&self, file: &SetFile) -> Result<Manifest> {
-        let bad = |source| Error::BadManifest { name: file.name.clone(), source };
+        let bad = |source| Error::BadManifest {
+            name: file.name.clone(),
+            source,
+        };
         let mut input = self.open_file(file)?;
         let mut reader = ManifestReader::new().without_files();
         let mut buffer = vec![0; 1 << 16];
         loop {
-            match input.read(&mut buffer).map_err(|e| volume_error(&file.name, e))? {
+            match input
+                .read(&mut buffer)
+                .map_err(|e| volume_error(&file.name, e))?
+            {
                 0 => return reader.finish().map_err(bad),
                 count => reader.push(&buffer[..count]).map_err(bad)?,
             }
@@ -144,7 +167,11 @@ impl<'t> Archive<'t> {
     }
 
     /// Name, length and wrapping of a volume that the store has.
-    pub(crate) fn volume_object(&self, set: &BackupSet, number: u32) -> Option<(String, u64, Suffix)> {
+    pub(crate) fn volume_object(
+        &self,
+        set: &BackupSet,
+        number: u32,
+    ) -> Option<(String, u64, Suffix)> {
         let file = set.volumes.get(&number)?;
         Some((file.name.clone(), self.length(&file.name), file.suffix))
     }
@@ -173,7 +200,8 @@ impl<'t> Archive<'t> {
             None => self.collection.newest_chain(),
         };
         let mut plan = self.collection.sync_plan(chain.map(|chain| chain.range()));
-        plan.fetch.retain(|fetch| signatures || fetch.kind == Kind::Manifest);
+        plan.fetch
+            .retain(|fetch| signatures || fetch.kind == Kind::Manifest);
         if plan.delete.is_empty() && plan.fetch.is_empty() {
             self.monitor.event(Event::InSync);
             return Ok(());
@@ -184,7 +212,9 @@ impl<'t> Archive<'t> {
             self.dir.remove(name)?;
         }
         for fetch in &plan.fetch {
-            self.monitor.event(Event::SyncFetch { name: &fetch.remote.name });
+            self.monitor.event(Event::SyncFetch {
+                name: &fetch.remote.name,
+            });
             self.fetch(&fetch.remote, &fetch.local, fetch.kind == Kind::Signature)?;
         }
         self.dir.sync()
@@ -197,16 +227,22 @@ impl<'t> Archive<'t> {
         let local_error = |e| Error::io("write", self.dir.path(local), e);
         let mut copy = |out: &mut dyn Write| -> Result<()> {
             loop {
-                match input.read(&mut buffer).map_err(|e| volume_error(&remote.name, e))? {
+                match input
+                    .read(&mut buffer)
+                    .map_err(|e| volume_error(&remote.name, e))?
+                {
                     0 => return out.flush().map_err(local_error),
                     count => out.write_all(&buffer[..count]).map_err(local_error)?,
                 }
             }
         };
         if gzip {
-            let mut out = GzEncoder::new(BufWriter::new(&mut staged), Compression::new(LOCAL_LEVEL));
+            let mut out =
+                GzEncoder::new(BufWriter::new(&mut staged), Compression::new(LOCAL_LEVEL));
             copy(&mut out)?;
-            out.finish().and_then(|mut out| out.flush()).map_err(local_error)?;
+            out.finish()
+                .and_then(|mut out| out.flush())
+                .map_err(local_error)?;
         } else {
             let mut out = BufWriter::new(&mut staged);
             copy(&mut out)?;
@@ -224,8 +260,13 @@ impl<'t> Archive<'t> {
             Suffix::Gpg | Suffix::Gpgsm => Some(self.target.keys.decryptor()?),
             Suffix::Plain | Suffix::Gzip => None,
         };
-        let reader = VolumeReader::new(file.suffix, decryptor.as_deref(), input)
-            .map_err(|source| Error::Volume { name: file.name.clone(), source })?;
+        let reader =
+            VolumeReader::new(file.suffix, decryptor.as_deref(), input).map_err(|source| {
+                Error::Volume {
+                    name: file.name.clone(),
+                    source,
+                }
+            })?;
         Ok(Box::new(reader))
     }
 
@@ -256,7 +297,9 @@ impl<'t> Archive<'t> {
                     Ok(()) => self.dir.remove(&part.name)?,
                     // Without the key: the signatures get their final name before the manifest is
                     // stored, so where they have it the checkpoint is the whole manifest.
-                    Err(_) if set.local.signature.is_some() => self.dir.rename(&part.name, &local)?,
+                    Err(_) if set.local.signature.is_some() => {
+                        self.dir.rename(&part.name, &local)?;
+                    }
                     Err(error) => return Err(error),
                 }
                 if let Some(signatures) = &set.local.signature_part {
@@ -266,7 +309,11 @@ impl<'t> Archive<'t> {
                 self.dir.sync()?;
             }
         }
-        if pending.is_empty() { Ok(()) } else { self.refresh() }
+        if pending.is_empty() {
+            Ok(())
+        } else {
+            self.refresh()
+        }
     }
 }
 
@@ -274,8 +321,9 @@ impl<'t> Archive<'t> {
 pub(crate) fn volume_error(name: &str, error: io::Error) -> Error {
     match error.downcast::<Error>() {
         Ok(error) => error,
-        Err(error) => {
-            Error::Volume { name: name.to_owned(), source: redup_volume::Error::from_io(error) }
-        }
+        Err(error) => Error::Volume {
+            name: name.to_owned(),
+            source: redup_volume::Error::from_io(error),
+        },
     }
 }

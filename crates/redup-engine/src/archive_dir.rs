@@ -47,7 +47,10 @@ impl ArchiveDir {
             }
             Err(e) => return Err(Error::io("lock", &lock_path, e.into())),
         }
-        let dir = Self { path: path.to_owned(), lock };
+        let dir = Self {
+            path: path.to_owned(),
+            lock,
+        };
         dir.sweep()?;
         Ok(dir)
     }
@@ -106,13 +109,20 @@ impl ArchiveDir {
     pub(crate) fn stage(&self, name: &str) -> Result<StagedFile<'_>> {
         let temporary = format!("{TEMPORARY_PREFIX}{name}");
         let file = self.create(&temporary)?;
-        Ok(StagedFile { dir: self, file: Some(file), temporary, name: name.to_owned() })
+        Ok(StagedFile {
+            dir: self,
+            file: Some(file),
+            temporary,
+            name: name.to_owned(),
+        })
     }
 
     /// Writes a whole file: after a crash either the old or the new content is there.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let mut staged = self.stage(name)?;
-        staged.write_all(bytes).map_err(|e| Error::io("write", self.path(name), e))?;
+        staged
+            .write_all(bytes)
+            .map_err(|e| Error::io("write", self.path(name), e))?;
         staged.commit()
     }
 
@@ -134,7 +144,9 @@ impl ArchiveDir {
 
     /// Makes created, renamed and removed names durable.
     pub(crate) fn sync(&self) -> Result<()> {
-        File::open(&self.path).and_then(|d| d.sync_all()).map_err(|e| self.error("sync", e))
+        File::open(&self.path)
+            .and_then(|d| d.sync_all())
+            .map_err(|e| self.error("sync", e))
     }
 
     fn sweep(&self) -> Result<()> {

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{bounded, unbounded};
 use redup_difftar::diffdir::DiffDir;
 use redup_format::collections::BackupSet;
 use redup_format::filename::Span;
@@ -64,7 +64,12 @@ pub fn backup(
     }
     let mut archive = Archive::open(target, monitor)?;
     let plan = Plan::make(&mut archive, source, options)?;
-    let run = Run { archive: &archive, source, options, monitor };
+    let run = Run {
+        archive: &archive,
+        source,
+        options,
+        monitor,
+    };
     if options.dry_run {
         return run.dry(&plan);
     }
@@ -94,11 +99,17 @@ impl Run<'_> {
     }
 
     fn store(&self, plan: Plan) -> Result<BackupReport> {
-        let Plan { span, basis, resumed } = plan;
+        let Plan {
+            span,
+            basis,
+            resumed,
+        } = plan;
         let encoding = self.encoding()?;
         let naming = &self.archive.target().naming;
-        let origin =
-            Origin { hostname: &self.options.hostname, local_dir: &self.options.local_dir };
+        let origin = Origin {
+            hostname: &self.options.hostname,
+            local_dir: &self.options.local_dir,
+        };
         let header = header_bytes(Some(origin.hostname.as_bytes()), Some(origin.local_dir));
         let is_resumed = resumed.is_some();
         let (kept, start, continued, log) = match resumed {
@@ -119,15 +130,28 @@ impl Run<'_> {
             Arc::clone(&log),
             kept,
         )?;
-        let volumes =
-            VolumePlan { span, naming: naming.clone(), encoding: encoding.clone(), volsize: self.options.volsize };
+        let volumes = VolumePlan {
+            span,
+            naming: naming.clone(),
+            encoding: encoding.clone(),
+            volsize: self.options.volsize,
+        };
         let changes = self.changes(&basis)?;
-        let (mut statistics, volumes, stored) =
-            self.pipeline(volumes, committer, start, continued, changes, Arc::clone(&log))?;
+        let (mut statistics, volumes, stored) = self.pipeline(
+            volumes,
+            committer,
+            start,
+            continued,
+            changes,
+            Arc::clone(&log),
+        )?;
         statistics.total_destination_size_change = stored;
 
         let log = Arc::into_inner(log).ok_or(Error::Internal("the signature writer"))?;
-        let listed = log.into_inner().unwrap_or_else(PoisonError::into_inner).finish()?;
+        let listed = log
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+            .finish()?;
         let finisher = Finisher {
             dir: self.archive.dir(),
             transfer: self.archive.transfer(),
@@ -136,9 +160,18 @@ impl Run<'_> {
             span,
             encoding: &encoding,
         };
-        finisher.run(&origin, &volumes, self.options.files_changed.then_some(listed))?;
+        finisher.run(
+            &origin,
+            &volumes,
+            self.options.files_changed.then_some(listed),
+        )?;
         let count = u32::try_from(volumes.len()).unwrap_or(u32::MAX);
-        Ok(BackupReport { span, statistics, resumed: is_resumed, volumes: count })
+        Ok(BackupReport {
+            span,
+            statistics,
+            resumed: is_resumed,
+            volumes: count,
+        })
     }
 
     /// Runs the three stages to their end. The error that stopped it all is the one reported: a stage
@@ -155,7 +188,10 @@ impl Run<'_> {
         let (members, cut_members) = bounded(MEMBERS_IN_FLIGHT);
         let (finished, committed) = bounded(VOLUMES_IN_FLIGHT);
         let first = committer.next_number();
-        let empty = (first == 1).then(|| Position { index: PathIndex::root(), block: None });
+        let empty = (first == 1).then(|| Position {
+            index: PathIndex::root(),
+            block: None,
+        });
         let transfer = self.archive.transfer().clone();
         thread::scope(|scope| {
             let commit = scope.spawn(move || committer.run(&committed));
@@ -170,8 +206,12 @@ impl Run<'_> {
             let scanned = scanner.run(changes);
             let statistics = scanner.statistics;
             drop(scanner);
-            let cut = cut.join().unwrap_or(Err(Error::Internal("the volume writer")));
-            let commit = commit.join().unwrap_or(Err(Error::Internal("the commit stage")));
+            let cut = cut
+                .join()
+                .unwrap_or(Err(Error::Internal("the volume writer")));
+            let commit = commit
+                .join()
+                .unwrap_or(Err(Error::Internal("the commit stage")));
             match (commit, cut, scanned) {
                 (Ok((volumes, stored)), Ok(()), Ok(())) => Ok((statistics, volumes, stored)),
                 (commit, cut, scan) => {
@@ -198,8 +238,21 @@ impl Run<'_> {
     }
 
     fn changes(&self, basis: &[BackupSet]) -> Result<Changes<'_>> {
-        let walk = Walk::new(self.source, self.options.rules.clone(), WalkOptions::default())
-            .map_err(Error::Walk)?;
+        let (socket, sockets) = unbounded();
+        // A listener that is gone has nothing to be told.
+        let on_socket = move |path: &Path| drop(socket.send(path.to_owned()));
+        let options = WalkOptions {
+            links: self.options.links(),
+            on_socket: Some(Box::new(on_socket)),
+        };
+        let walk =
+            Walk::new(self.source, self.options.rules.clone(), options).map_err(Error::Walk)?;
+        let monitor = self.monitor;
+        let walk = walk.inspect(move |_| {
+            for path in sockets.try_iter() {
+                monitor.event(Event::SocketSkipped(&path));
+            }
+        });
         let source = walk.map(|entry| entry.map(Item).map_err(Unwalkable));
         let signatures: Option<LocalSignatures> = match basis {
             [] => None,
@@ -235,7 +288,10 @@ impl VolumeMode {
 
 /// Tells that a set is made anew, and removes what there is of it.
 fn discard(archive: &mut Archive<'_>, set: &BackupSet, reason: &str) -> Result<()> {
-    archive.monitor().event(Event::RestartFromScratch { span: set.span, reason });
+    archive.monitor().event(Event::RestartFromScratch {
+        span: set.span,
+        reason,
+    });
     for name in set.remote_names() {
         archive.transfer().delete(name)?;
     }
@@ -247,7 +303,11 @@ fn discard(archive: &mut Archive<'_>, set: &BackupSet, reason: &str) -> Result<(
 }
 
 /// The span of a new set: times are whole seconds and identity, so a new one is later than all.
-fn new_span(now: redup_format::time::Timestamp, newest: Option<redup_format::time::Timestamp>, full: bool) -> Span {
+fn new_span(
+    now: redup_format::time::Timestamp,
+    newest: Option<redup_format::time::Timestamp>,
+    full: bool,
+) -> Span {
     use redup_format::time::Timestamp;
     let end = match newest {
         Some(newest) if now <= newest => Timestamp::from_secs(newest.secs() + 1),

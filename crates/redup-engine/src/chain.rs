@@ -24,13 +24,19 @@ pub(crate) struct Chain {
 
 impl Chain {
     /// Plans reading `path` and what lies below it, at `time` or at the newest time.
-    pub(crate) fn plan(archive: &Archive<'_>, time: Option<Timestamp>, path: &PathIndex) -> Result<Self> {
+    pub(crate) fn plan(
+        archive: &Archive<'_>,
+        time: Option<Timestamp>,
+        path: &PathIndex,
+    ) -> Result<Self> {
         let mut sets = Vec::new();
         for set in archive.sets_at(time)? {
             let manifest = archive.manifest(set)?;
             let volumes = manifest.volumes_with(path).map(|info| {
                 let object = archive.volume_object(set, info.number);
-                let suffix = object.as_ref().map_or(Suffix::Plain, |(_, _, suffix)| *suffix);
+                let suffix = object
+                    .as_ref()
+                    .map_or(Suffix::Plain, |(_, _, suffix)| *suffix);
                 PlannedVolume {
                     span: set.span,
                     number: info.number,
@@ -46,11 +52,19 @@ impl Chain {
 
     /// The names of all planned volumes that the store has.
     pub(crate) fn volume_names(&self) -> impl Iterator<Item = &str> {
-        self.sets.iter().flatten().filter_map(|v| v.object.as_ref()).map(|(name, _)| name.as_str())
+        self.sets
+            .iter()
+            .flatten()
+            .filter_map(|v| v.object.as_ref())
+            .map(|(name, _)| name.as_str())
     }
 
     /// What opens these volumes.
-    pub(crate) fn opener<'a>(&self, archive: &'a Archive<'_>, ignore_errors: bool) -> VolumeOpener<'a> {
+    pub(crate) fn opener<'a>(
+        &self,
+        archive: &'a Archive<'_>,
+        ignore_errors: bool,
+    ) -> VolumeOpener<'a> {
         opener(archive, self.sets.iter().map(Vec::len).sum(), ignore_errors)
     }
 
@@ -61,15 +75,20 @@ impl Chain {
         path: &PathIndex,
         oddities: &Oddities,
     ) -> PatchDir<VolumeCursor<'a>> {
-        let sets = self.sets.iter().map(|volumes| {
-            DifftarReader::new(opener.cursor(volumes.clone()), oddities.receiver())
-        });
+        let sets = self
+            .sets
+            .iter()
+            .map(|volumes| DifftarReader::new(opener.cursor(volumes.clone()), oddities.receiver()));
         PatchDir::new(sets.collect()).within(path.clone())
     }
 }
 
 /// What opens `total` volumes of an archive.
-pub(crate) fn opener<'a>(archive: &'a Archive<'_>, total: usize, ignore_errors: bool) -> VolumeOpener<'a> {
+pub(crate) fn opener<'a>(
+    archive: &'a Archive<'_>,
+    total: usize,
+    ignore_errors: bool,
+) -> VolumeOpener<'a> {
     VolumeOpener {
         transfer: archive.transfer().clone(),
         keys: archive.keys(),
@@ -90,13 +109,20 @@ impl Oddities {
     pub(crate) fn receiver(&self) -> Warnings {
         let queue = Arc::clone(&self.0);
         Warnings::new(move |warning| {
-            queue.lock().unwrap_or_else(PoisonError::into_inner).push_back(warning);
+            queue
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push_back(warning);
         })
     }
 
     /// The oldest report not yet taken, as an error of its path.
     pub(crate) fn take(&self) -> Option<(PathIndex, Error)> {
-        let warning = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()?;
+        let warning = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()?;
         let index = match &warning {
             Warning::LateEntry { index, .. } | Warning::MissingLastPiece { index } => index.clone(),
             _ => PathIndex::root(),

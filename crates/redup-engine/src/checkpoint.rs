@@ -58,14 +58,19 @@ pub(crate) struct Checkpoint {
 impl Checkpoint {
     /// Begins the record of `span` with the volumes that a resumed run keeps.
     pub(crate) fn begin(dir: &ArchiveDir, span: Span, kept: &[StoredVolume]) -> Result<Self> {
-        let mut bytes = line(&Header { redup_checkpoint: FORMAT, set: span_key(span) })?;
+        let mut bytes = line(&Header {
+            redup_checkpoint: FORMAT,
+            set: span_key(span),
+        })?;
         for volume in kept {
             bytes.extend(line(&Line::from(volume))?);
         }
         dir.write(NAME, &bytes)?;
         let path = dir.path(NAME);
         let file = OpenOptions::new().append(true).open(&path);
-        Ok(Self { file: file.map_err(|e| Error::io("open", path, e))? })
+        Ok(Self {
+            file: file.map_err(|e| Error::io("open", path, e))?,
+        })
     }
 
     /// Records a volume; on return it survives a crash.
@@ -80,14 +85,20 @@ impl Checkpoint {
     /// Reads the record of `span`; empty when there is none, or one that cannot be used.
     pub(crate) fn read(dir: &ArchiveDir, span: Span) -> Result<Vec<StoredVolume>> {
         let bytes = dir.read(NAME)?.unwrap_or_default();
-        let mut lines = bytes.split_inclusive(|b| *b == b'\n').filter(|l| l.ends_with(b"\n"));
-        let header = lines.next().and_then(|l| serde_json::from_slice::<Header>(l).ok());
+        let mut lines = bytes
+            .split_inclusive(|b| *b == b'\n')
+            .filter(|l| l.ends_with(b"\n"));
+        let header = lines
+            .next()
+            .and_then(|l| serde_json::from_slice::<Header>(l).ok());
         if !header.is_some_and(|h| h.redup_checkpoint == FORMAT && h.set == span_key(span)) {
             return Ok(Vec::new());
         }
         let mut volumes = Vec::new();
         for bytes in lines {
-            let Some(volume) = serde_json::from_slice::<Line>(bytes).ok().and_then(Line::into_volume)
+            let Some(volume) = serde_json::from_slice::<Line>(bytes)
+                .ok()
+                .and_then(Line::into_volume)
             else {
                 break;
             };
@@ -149,7 +160,13 @@ impl Line {
         let start = position(&self.start, self.start_block)?;
         let end = position(&self.end, self.end_block)?;
         Some(StoredVolume {
-            info: VolumeInfo { number: self.volume, start, end, sha1: Some(self.sha1), md5: None },
+            info: VolumeInfo {
+                number: self.volume,
+                start,
+                end,
+                sha1: Some(self.sha1),
+                md5: None,
+            },
             len: self.len,
             pieces: self.pieces,
             signatures: (self.signatures_len, self.signatures_sha1),
@@ -177,11 +194,18 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return None;
     }
-    let digit = |d: u8| char::from(d).to_digit(16).and_then(|d| u8::try_from(d).ok());
-    digits.chunks_exact(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
+    let digit = |d: u8| {
+        char::from(d)
+            .to_digit(16)
+            .and_then(|d| u8::try_from(d).ok())
+    };
+    digits
+        .chunks_exact(2)
+        .map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?))
+        .collect()
 }
 
 mod hex_digest {
@@ -219,7 +243,10 @@ mod tests {
                 md5: None,
             },
             len: 1000,
-            pieces: Some(StoredPieces { diff: true, sha1: [9; 20] }),
+            pieces: Some(StoredPieces {
+                diff: true,
+                sha1: [9; 20],
+            }),
             signatures: (77, [8; 20]),
         }
     }
@@ -235,7 +262,10 @@ mod tests {
         let first = volume(1, b"a b/\xff\xfe\n");
         let mut checkpoint = Checkpoint::begin(&dir, span(), std::slice::from_ref(&first)).unwrap();
         checkpoint.append(&dir, &volume(2, b"z")).unwrap();
-        assert_eq!(Checkpoint::read(&dir, span()).unwrap(), [first, volume(2, b"z")]);
+        assert_eq!(
+            Checkpoint::read(&dir, span()).unwrap(),
+            [first, volume(2, b"z")]
+        );
     }
 
     #[test]

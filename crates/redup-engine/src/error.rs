@@ -207,6 +207,10 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn io(action: &'static str, path: impl AsRef<Path>, source: io::Error) -> Self {
-        Self::Io { action, path: path.as_ref().to_owned(), source }
+        Self::Io {
+            action,
+            path: path.as_ref().to_owned(),
+            source,
+        }
     }
 }

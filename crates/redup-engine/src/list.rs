@@ -23,7 +23,10 @@ pub fn list(
         other => other,
     })?;
     let mut signatures = archive.signatures(sets)?;
-    while let Some(head) = signatures.advance().map_err(|source| Error::Signatures { source })? {
+    while let Some(head) = signatures
+        .advance()
+        .map_err(|source| Error::Signatures { source })?
+    {
         if head.kind != SigKind::Deleted {
             entry(head);
         }
@@ -37,5 +40,7 @@ pub fn list(
 /// Those of the store and the archive dir.
 pub fn status(target: &Target, monitor: &dyn Monitor) -> Result<StatusReport> {
     let archive = Archive::open(target, monitor)?;
-    Ok(StatusReport { collection: archive.into_collection() })
+    Ok(StatusReport {
+        collection: archive.into_collection(),
+    })
 }

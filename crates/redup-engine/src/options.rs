@@ -8,7 +8,7 @@ use redup_format::filename::Naming;
 use redup_format::index::PathIndex;
 use redup_format::time::Timestamp;
 use redup_openpgp::{Decryptor, Encryptor};
-use redup_select::Rules;
+use redup_select::{Links, Rules};
 use redup_storage::Storage;
 
 use crate::Result;
@@ -106,12 +106,24 @@ pub struct BackupOptions {
     pub local_dir: Vec<u8>,
     /// What is selected.
     pub rules: Rules,
+    /// Store what links point to instead of the links.
+    pub copy_links: bool,
     /// Compare and record numeric owners only.
     pub numeric_owner: bool,
     /// Keep the list of changed files in the manifest.
     pub files_changed: bool,
     /// Scan and count, but store nothing.
     pub dry_run: bool,
+}
+
+impl BackupOptions {
+    pub(crate) fn links(&self) -> Links {
+        if self.copy_links {
+            Links::Follow
+        } else {
+            Links::Keep
+        }
+    }
 }
 
 /// Options of [`crate::restore`].
@@ -144,6 +156,8 @@ pub struct VerifyOptions {
     pub compare_data: bool,
     /// What of the source is compared.
     pub rules: Rules,
+    /// Compare with what links point to, as a backup with the same option does.
+    pub copy_links: bool,
     /// Numbers only, names are not looked up.
     pub numeric_owner: bool,
     /// Skip volumes that are missing or damaged instead of stopping.

@@ -17,7 +17,10 @@ pub(crate) struct OwnerMap {
 impl OwnerMap {
     /// A map by names, or with `numeric` one that leaves numbers as they are.
     pub(crate) fn new(numeric: bool) -> Self {
-        Self { numeric, ..Self::default() }
+        Self {
+            numeric,
+            ..Self::default()
+        }
     }
 
     /// The user and group id that the attributes mean on this host.
@@ -26,12 +29,21 @@ impl OwnerMap {
             return (attributes.uid, attributes.gid);
         }
         let user = cached(&self.users, &attributes.uname, |name| {
-            User::from_name(name).ok().flatten().map(|u| u64::from(u.uid.as_raw()))
+            User::from_name(name)
+                .ok()
+                .flatten()
+                .map(|u| u64::from(u.uid.as_raw()))
         });
         let group = cached(&self.groups, &attributes.gname, |name| {
-            Group::from_name(name).ok().flatten().map(|g| u64::from(g.gid.as_raw()))
+            Group::from_name(name)
+                .ok()
+                .flatten()
+                .map(|g| u64::from(g.gid.as_raw()))
         });
-        (user.unwrap_or(attributes.uid), group.unwrap_or(attributes.gid))
+        (
+            user.unwrap_or(attributes.uid),
+            group.unwrap_or(attributes.gid),
+        )
     }
 }
 
@@ -71,16 +83,25 @@ mod tests {
 
     #[test]
     fn a_known_name_wins_over_the_number() {
-        assert_eq!(OwnerMap::new(false).resolve(&attributes("root", 4711)), (0, 7));
+        assert_eq!(
+            OwnerMap::new(false).resolve(&attributes("root", 4711)),
+            (0, 7)
+        );
     }
 
     #[test]
     fn an_unknown_name_falls_back_to_the_number() {
-        assert_eq!(OwnerMap::new(false).resolve(&attributes("no such user", 4711)), (4711, 7));
+        assert_eq!(
+            OwnerMap::new(false).resolve(&attributes("no such user", 4711)),
+            (4711, 7)
+        );
     }
 
     #[test]
     fn numeric_maps_ignore_names() {
-        assert_eq!(OwnerMap::new(true).resolve(&attributes("root", 4711)), (4711, 7));
+        assert_eq!(
+            OwnerMap::new(true).resolve(&attributes("root", 4711)),
+            (4711, 7)
+        );
     }
 }

@@ -50,7 +50,9 @@ pub fn restore(
     let opener = chain.opener(&archive, options.ignore_errors);
     let oddities = Oddities::default();
     let mut sets = chain.merge(&opener, &options.path, &oddities);
-    let owners = options.ownership.then(|| OwnerMap::new(options.numeric_owner));
+    let owners = options
+        .ownership
+        .then(|| OwnerMap::new(options.numeric_owner));
     let mut run = Run {
         writer: TreeWriter::new(destination, owners, options.force),
         monitor,
@@ -108,7 +110,11 @@ impl Run<'_> {
 
     /// Writes one path. Gives what of its attributes, or of those of the folders that were left on
     /// the way to it, could not be set.
-    fn path<V: VolumeSource>(&mut self, index: &PathIndex, plan: &mut Plan<'_, V>) -> Result<Vec<Error>> {
+    fn path<V: VolumeSource>(
+        &mut self,
+        index: &PathIndex,
+        plan: &mut Plan<'_, V>,
+    ) -> Result<Vec<Error>> {
         let wanted = std::mem::replace(&mut plan.target, Wanted::Absent);
         let attributes = match &wanted {
             Wanted::Absent => return Ok(Vec::new()),
@@ -160,7 +166,12 @@ impl Rebuilt for TemporaryFile {
 }
 
 /// One path counts once, however much of it failed.
-fn tell(monitor: &dyn Monitor, report: &mut RestoreReport, index: &PathIndex, failures: Vec<Error>) {
+fn tell(
+    monitor: &dyn Monitor,
+    report: &mut RestoreReport,
+    index: &PathIndex,
+    failures: Vec<Error>,
+) {
     report.failed += u64::from(!failures.is_empty());
     for error in &failures {
         monitor.event(Event::RestoreFailed { index, error });

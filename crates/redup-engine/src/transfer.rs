@@ -40,7 +40,9 @@ impl Transfer {
     /// Transfers of one run at `target`.
     pub(crate) fn new(target: &Target) -> Self {
         let tuning = target.storage.tuning();
-        let budget = target.transfer_memory.max(MIN_PARTS_IN_MEMORY * tuning.part_size);
+        let budget = target
+            .transfer_memory
+            .max(MIN_PARTS_IN_MEMORY * tuning.part_size);
         let units = usize::try_from(budget / MEMORY_UNIT).unwrap_or(usize::MAX);
         Self {
             storage: Arc::clone(&target.storage),
@@ -58,7 +60,9 @@ impl Transfer {
 
     /// Writes a small object whole.
     pub(crate) fn put(&self, name: &str, kind: ObjectKind, bytes: Vec<u8>) -> Result<()> {
-        Ok(self.runtime.block_on(self.storage.put(name, bytes.into(), kind))?)
+        Ok(self
+            .runtime
+            .block_on(self.storage.put(name, bytes.into(), kind))?)
     }
 
     /// Everything the store has.
@@ -88,7 +92,9 @@ impl Transfer {
         if bytes > self.budget / 2 || (cheap && bytes > SMALL_VOLUME) {
             return None;
         }
-        Arc::clone(&self.memory).try_acquire_many_owned(self.units(bytes)).ok()
+        Arc::clone(&self.memory)
+            .try_acquire_many_owned(self.units(bytes))
+            .ok()
     }
 
     /// The store, for messages.
@@ -99,6 +105,7 @@ impl Transfer {
     /// Memory permits for `bytes`, never more than the whole budget.
     fn units(&self, bytes: u64) -> u32 {
         let bytes = bytes.min(self.budget);
-        u32::try_from(bytes.div_ceil(MEMORY_UNIT).min(self.budget / MEMORY_UNIT)).unwrap_or(u32::MAX)
+        u32::try_from(bytes.div_ceil(MEMORY_UNIT).min(self.budget / MEMORY_UNIT))
+            .unwrap_or(u32::MAX)
     }
 }

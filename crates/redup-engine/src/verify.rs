@@ -14,7 +14,7 @@ use redup_difftar::patchdir::{PatchDir, Plan, StepKind, Target as Wanted};
 use redup_format::entry::{Attributes, FileType};
 use redup_format::index::PathIndex;
 use redup_rsync::ReadAt;
-use redup_select::{SourceEntry, Walk, WalkOptions};
+use redup_select::{Links, SourceEntry, Walk, WalkOptions};
 
 use crate::archive::Archive;
 use crate::chain::{Chain, Oddities, chain_error};
@@ -56,7 +56,11 @@ pub fn verify(
         report: VerifyReport::default(),
     };
     if options.compare_data {
-        let walk = Walk::new(source, options.rules.clone(), WalkOptions::default());
+        let walk = Walk::new(
+            source,
+            options.rules.clone(),
+            walk_options(options.copy_links),
+        );
         run.compare_all(&mut sets, walk.map_err(Error::Walk)?, &oddities)?;
     } else {
         run.read_all(&mut sets, &oddities)?;
@@ -74,10 +78,16 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Without comparing: everything is read once, nothing rebuilt.
-    fn read_all<V: VolumeSource>(&mut self, sets: &mut PatchDir<V>, oddities: &Oddities) -> Result<()> {
+    fn read_all<V: VolumeSource>(
+        &mut self,
+        sets: &mut PatchDir<V>,
+        oddities: &Oddities,
+    ) -> Result<()> {
         loop {
             self.tell(oddities);
-            let Some(mut plan) = self.next(sets)? else { return Ok(()) };
+            let Some(mut plan) = self.next(sets)? else {
+                return Ok(());
+            };
             if matches!(plan.target, Wanted::Absent) {
                 continue;
             }
@@ -88,7 +98,9 @@ impl Run<'_> {
                 continue;
             }
             for step in plan.steps() {
-                if let Err(error) = crate::chain::discard(step).map_err(|e| payload_error(&index, e)) {
+                if let Err(error) =
+                    crate::chain::discard(step).map_err(|e| payload_error(&index, e))
+                {
                     self.fail_or_end(&index, error)?;
                 }
             }
@@ -96,7 +108,12 @@ impl Run<'_> {
     }
 
     /// Walks archive and source side by side.
-    fn compare_all<V: VolumeSource>(&mut self, sets: &mut PatchDir<V>, walk: Walk, oddities: &Oddities) -> Result<()> {
+    fn compare_all<V: VolumeSource>(
+        &mut self,
+        sets: &mut PatchDir<V>,
+        walk: Walk,
+        oddities: &Oddities,
+    ) -> Result<()> {
         let mut walk = walk.peekable();
         loop {
             self.tell(oddities);
@@ -108,7 +125,9 @@ impl Run<'_> {
             let index = plan.index.clone();
             self.only_in_source(&mut walk, Some(&index));
             self.report.compared += 1;
-            let entry = walk.next_if(|e| e.as_ref().is_ok_and(|e| e.index == index)).and_then(Result::ok);
+            let entry = walk
+                .next_if(|e| e.as_ref().is_ok_and(|e| e.index == index))
+                .and_then(Result::ok);
             match entry {
                 None => self.differ(&index, &Difference::Missing),
                 Some(entry) => match self.compare(&index, &entry, &mut plan) {
@@ -135,7 +154,10 @@ impl Run<'_> {
                 }
                 Err(error) => {
                     self.report.failed += 1;
-                    self.monitor.event(Event::Unreadable { path: &error.path, error: &error.source });
+                    self.monitor.event(Event::Unreadable {
+                        path: &error.path,
+                        error: &error.source,
+                    });
                 }
             }
         }
@@ -159,7 +181,9 @@ impl Run<'_> {
         if !matches!(plan.target, Wanted::File(_)) {
             return Ok(None);
         }
-        let file = entry.open().map_err(|e| Error::io("open", entry.path(), e))?;
+        let file = entry
+            .open()
+            .map_err(|e| Error::io("open", entry.path(), e))?;
         let same = self.same_content(index, file, plan)?;
         Ok((!same).then_some(Difference::Data))
     }
@@ -182,14 +206,22 @@ impl Run<'_> {
         }
         match (device(source), device(stored)) {
             (Some(now), Some(then)) => (now != then).then_some(Difference::Device(now, then)),
-            _ => (source.mtime != stored.mtime).then_some(Difference::Mtime(source.mtime, stored.mtime)),
+            _ => (source.mtime != stored.mtime)
+                .then_some(Difference::Mtime(source.mtime, stored.mtime)),
         }
     }
 
-    fn same_content<V: VolumeSource>(&self, index: &PathIndex, file: File, plan: &mut Plan<'_, V>) -> Result<bool> {
+    fn same_content<V: VolumeSource>(
+        &self,
+        index: &PathIndex,
+        file: File,
+        plan: &mut Plan<'_, V>,
+    ) -> Result<bool> {
         let mut steps = plan.steps();
         if steps.len() == 1 {
-            let Some(mut step) = steps.next() else { return Ok(false) };
+            let Some(mut step) = steps.next() else {
+                return Ok(false);
+            };
             if step.kind == StepKind::Base {
                 return same_bytes(index, file, |buffer| read_payload(index, &mut step, buffer));
             }
@@ -198,13 +230,18 @@ impl Run<'_> {
         let rebuilt = rebuild(index, steps, scratch()?, scratch)?;
         let mut at = 0;
         same_bytes(index, file, |buffer| {
-            let count = rebuilt.read_at(at, buffer).map_err(|e| Error::io("read", &self.options.tempdir, e))?;
+            let count = rebuilt
+                .read_at(at, buffer)
+                .map_err(|e| Error::io("read", &self.options.tempdir, e))?;
             at += count as u64;
             Ok(count)
         })
     }
 
-    fn next<'p, V: VolumeSource>(&mut self, sets: &'p mut PatchDir<V>) -> Result<Option<Plan<'p, V>>> {
+    fn next<'p, V: VolumeSource>(
+        &mut self,
+        sets: &'p mut PatchDir<V>,
+    ) -> Result<Option<Plan<'p, V>>> {
         sets.next_plan().map_err(chain_error)
     }
 
@@ -226,7 +263,10 @@ impl Run<'_> {
 
     fn fail_or_end(&mut self, index: &PathIndex, error: Error) -> Result<()> {
         match error {
-            Error::Unrecoverable(_) | Error::Delta { .. } | Error::PathPayload { .. } | Error::Io { .. } => {
+            Error::Unrecoverable(_)
+            | Error::Delta { .. }
+            | Error::PathPayload { .. }
+            | Error::Io { .. } => {
                 self.fail(index, &error);
                 Ok(())
             }
@@ -235,20 +275,40 @@ impl Run<'_> {
     }
 }
 
+/// How the source is walked.
+fn walk_options(copy_links: bool) -> WalkOptions {
+    let links = if copy_links {
+        Links::Follow
+    } else {
+        Links::Keep
+    };
+    WalkOptions {
+        links,
+        ..WalkOptions::default()
+    }
+}
+
 fn device(attributes: &Attributes) -> Option<(u32, u32)> {
     match attributes.file_type {
-        FileType::CharDevice { major, minor } | FileType::BlockDevice { major, minor } => Some((major, minor)),
+        FileType::CharDevice { major, minor } | FileType::BlockDevice { major, minor } => {
+            Some((major, minor))
+        }
         _ => None,
     }
 }
 
 /// Whether a file has exactly the bytes that `stored` gives. Stops at the first difference.
-fn same_bytes(index: &PathIndex, mut file: File, mut stored: impl FnMut(&mut [u8]) -> Result<usize>) -> Result<bool> {
+fn same_bytes(
+    index: &PathIndex,
+    mut file: File,
+    mut stored: impl FnMut(&mut [u8]) -> Result<usize>,
+) -> Result<bool> {
     let (mut ours, mut theirs) = (vec![0; BUFFER], vec![0; BUFFER]);
     loop {
         let count = stored(&mut ours)?;
         let theirs = &mut theirs[..count.max(1)];
-        let found = read_full(&mut file, theirs).map_err(|e| Error::io("read", index.to_string(), e))?;
+        let found =
+            read_full(&mut file, theirs).map_err(|e| Error::io("read", index.to_string(), e))?;
         if count == 0 {
             return Ok(found == 0);
         }

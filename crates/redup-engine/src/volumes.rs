@@ -48,7 +48,10 @@ pub(crate) struct VolumeOpener<'a> {
 impl VolumeOpener<'_> {
     /// The volumes of one set, opened one after the other as they are needed.
     pub(crate) fn cursor(&self, volumes: Vec<PlannedVolume>) -> VolumeCursor<'_> {
-        VolumeCursor { opener: self, volumes: volumes.into() }
+        VolumeCursor {
+            opener: self,
+            volumes: volumes.into(),
+        }
     }
 
     fn open(&self, volume: &PlannedVolume) -> Result<Box<dyn Read + Send + '_>> {
@@ -79,15 +82,24 @@ impl VolumeOpener<'_> {
             let memory = self.transfer.try_hold(len);
             let found = if let Some(memory) = memory {
                 let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0));
-                self.transfer.read(name, len).read_to_end(&mut bytes).map_err(|e| self.read_error(name, e))?;
+                self.transfer
+                    .read(name, len)
+                    .read_to_end(&mut bytes)
+                    .map_err(|e| self.read_error(name, e))?;
                 let found: [u8; 20] = Sha1::digest(&bytes).into();
                 if volume.sha1.is_none_or(|expected| expected == found) {
                     self.check_message(name, decryptor, bytes.as_slice())?;
-                    return Ok(Box::new(Held { bytes: Cursor::new(bytes), _memory: memory }));
+                    return Ok(Box::new(Held {
+                        bytes: Cursor::new(bytes),
+                        _memory: memory,
+                    }));
                 }
                 found
             } else {
-                let mut reader = Hashing { inner: self.transfer.read(name, len), hash: Sha1::new() };
+                let mut reader = Hashing {
+                    inner: self.transfer.read(name, len),
+                    hash: Sha1::new(),
+                };
                 io::copy(&mut reader, &mut io::sink()).map_err(|e| self.read_error(name, e))?;
                 let found: [u8; 20] = reader.hash.finalize().into();
                 if volume.sha1.is_none_or(|expected| expected == found) {
@@ -108,14 +120,25 @@ impl VolumeOpener<'_> {
     }
 
     /// Decrypts the whole message without using it: its integrity, and its signer if one is required.
-    fn check_message(&self, name: &str, decryptor: Option<&Decryptor>, bytes: impl Read + Send) -> Result<()> {
-        let Some(decryptor) = decryptor else { return Ok(()) };
-        let broken = |source| Error::OpenPgp { object: name.to_owned(), source };
+    fn check_message(
+        &self,
+        name: &str,
+        decryptor: Option<&Decryptor>,
+        bytes: impl Read + Send,
+    ) -> Result<()> {
+        let Some(decryptor) = decryptor else {
+            return Ok(());
+        };
+        let broken = |source| Error::OpenPgp {
+            object: name.to_owned(),
+            source,
+        };
         let mut message = decryptor.open(bytes).map_err(broken)?;
         io::copy(&mut message, &mut io::sink())
             .map_err(|e| broken(redup_openpgp::Error::from_io(e)))?;
         for warning in &message.report().warnings {
-            self.monitor.event(Event::Info(&format!("{name}: {warning}")));
+            self.monitor
+                .event(Event::Info(&format!("{name}: {warning}")));
         }
         Ok(())
     }
@@ -127,8 +150,12 @@ impl VolumeOpener<'_> {
         decryptor: Option<Arc<Decryptor>>,
         bytes: Box<dyn Read + Send>,
     ) -> Result<Box<dyn Read + Send + '_>> {
-        let reader = VolumeReader::new(suffix, decryptor.as_deref(), bytes)
-            .map_err(|source| Error::Volume { name: name.to_owned(), source })?;
+        let reader = VolumeReader::new(suffix, decryptor.as_deref(), bytes).map_err(|source| {
+            Error::Volume {
+                name: name.to_owned(),
+                source,
+            }
+        })?;
         Ok(Box::new(reader))
     }
 
@@ -155,11 +182,16 @@ impl<'a> Iterator for VolumeCursor<'a> {
             let volume = self.volumes.pop_front()?;
             let opened = self.opener.open(&volume);
             let number = self.opener.done.fetch_add(1, Ordering::Relaxed) + 1;
-            self.opener.monitor.event(Event::VolumeRead { number, of: self.opener.total });
+            self.opener.monitor.event(Event::VolumeRead {
+                number,
+                of: self.opener.total,
+            });
             match opened {
                 Err(error) if self.opener.ignore_errors && is_about_one_volume(&error) => {
                     self.opener.skipped.fetch_add(1, Ordering::Relaxed);
-                    self.opener.monitor.event(Event::VolumeSkipped { error: &error });
+                    self.opener
+                        .monitor
+                        .event(Event::VolumeSkipped { error: &error });
                 }
                 Err(error) => return Some(Err(error.into())),
                 Ok(data) => {

@@ -39,7 +39,10 @@ pub(super) struct Committer<'a> {
 
 impl<'a> Committer<'a> {
     /// A committer that goes on after `kept` volumes, whose record it writes anew.
-    #[expect(clippy::too_many_arguments, reason = "the parts of one run, named at the one call")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one run, named at the one call"
+    )]
     pub(super) fn new(
         dir: &'a ArchiveDir,
         transfer: &'a Transfer,
@@ -76,13 +79,20 @@ impl<'a> Committer<'a> {
 
     /// Commits volumes until the cutter has no more. Gives all volumes of the set and the bytes
     /// that this run stored.
-    pub(super) fn run(mut self, finished: &Receiver<FinishedVolume>) -> Result<(Vec<StoredVolume>, u64)> {
+    pub(super) fn run(
+        mut self,
+        finished: &Receiver<FinishedVolume>,
+    ) -> Result<(Vec<StoredVolume>, u64)> {
         for volume in finished {
             self.monitor.event(Event::Writing { name: &volume.name });
             let len = volume.object.complete()?;
             let found = self.transfer.length(&volume.name)?;
             if found != len {
-                return Err(Error::WrongLength { name: volume.name, expected: len, found });
+                return Err(Error::WrongLength {
+                    name: volume.name,
+                    expected: len,
+                    found,
+                });
             }
             self.stored_bytes += len;
             self.record(volume.info, volume.pieces, len)?;
@@ -90,15 +100,15 @@ impl<'a> Committer<'a> {
         Ok((self.volumes, self.stored_bytes))
     }
 
-    fn record(
-        &mut self,
-        info: VolumeInfo,
-        pieces: Option<StoredPieces>,
-        len: u64,
-    ) -> Result<()> {
+    fn record(&mut self, info: VolumeInfo, pieces: Option<StoredPieces>, len: u64) -> Result<()> {
         let number = info.number;
         let signatures = lock(&self.log)?.sync()?;
-        let volume = StoredVolume { info, len, pieces, signatures };
+        let volume = StoredVolume {
+            info,
+            len,
+            pieces,
+            signatures,
+        };
         match &mut self.checkpoint {
             None => {
                 self.volumes.push(volume);
@@ -138,8 +148,10 @@ impl<'a> Committer<'a> {
             bytes.extend(volume.info.to_bytes());
         }
         let path = self.dir.path(&self.manifest_name);
-        let mut file =
-            OpenOptions::new().append(true).open(&path).map_err(|e| Error::io("open", &path, e))?;
+        let mut file = OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .map_err(|e| Error::io("open", &path, e))?;
         file.write_all(&bytes)
             .and_then(|()| file.sync_data())
             .map_err(|e| Error::io("write", path, e))?;
@@ -160,5 +172,6 @@ impl<'a> Committer<'a> {
 }
 
 pub(super) fn lock(log: &Mutex<SetLog>) -> Result<std::sync::MutexGuard<'_, SetLog>> {
-    log.lock().map_err(|_| Error::Internal("the signature writer"))
+    log.lock()
+        .map_err(|_| Error::Internal("the signature writer"))
 }

@@ -52,7 +52,8 @@ pub(super) struct VolumePlan {
 impl VolumePlan {
     /// The name of volume `number`.
     pub(super) fn name(&self, number: u32) -> String {
-        self.naming.name(self.span, Kind::Volume(number), self.encoding.suffix())
+        self.naming
+            .name(self.span, Kind::Volume(number), self.encoding.suffix())
     }
 }
 
@@ -98,7 +99,15 @@ impl Cutter {
         first: u32,
         continued: Option<Continued>,
     ) -> Self {
-        Self { plan, transfer, finished, number: first, open: None, file: None, continued }
+        Self {
+            plan,
+            transfer,
+            finished,
+            number: first,
+            open: None,
+            file: None,
+            continued,
+        }
     }
 
     /// Adds a member to the current volume, or to the next one when this one is full.
@@ -109,19 +118,33 @@ impl Cutter {
             return self.compare_continued(member);
         }
         if let Some(continued) = &self.continued {
-            return Err(Error::ChangedSinceInterruption(continued.position.index.to_string()));
+            return Err(Error::ChangedSinceInterruption(
+                continued.position.index.to_string(),
+            ));
         }
         let volsize = self.plan.volsize;
-        if self.open.as_ref().is_some_and(|v| v.writer.encoded_len() + MEMBER_BOUND > volsize) {
+        if self
+            .open
+            .as_ref()
+            .is_some_and(|v| v.writer.encoded_len() + MEMBER_BOUND > volsize)
+        {
             self.close()?;
         }
-        let position = Position { index: member.index.clone(), block: member.block };
+        let position = Position {
+            index: member.index.clone(),
+            block: member.block,
+        };
         if self.open.is_none() {
             self.open = Some(self.start(position.clone())?);
         }
         let name = self.plan.name(self.number);
-        let Some(volume) = &mut self.open else { return Err(Error::Internal("the volume writer")) };
-        volume.writer.write_all(&member.bytes).map_err(|e| volume_error(&name, e))?;
+        let Some(volume) = &mut self.open else {
+            return Err(Error::Internal("the volume writer"));
+        };
+        volume
+            .writer
+            .write_all(&member.bytes)
+            .map_err(|e| volume_error(&name, e))?;
         volume.plain_len += member.bytes.len() as u64;
         volume.end = position;
         self.hash_piece(item);
@@ -142,22 +165,34 @@ impl Cutter {
     fn start(&self, position: Position) -> Result<OpenVolume> {
         let name = self.plan.name(self.number);
         let sink = self.transfer.create(&name, ObjectKind::Volume);
-        let writer = VolumeWriter::new(&self.plan.encoding, sink).map_err(|e| encode_error(&name, e))?;
-        Ok(OpenVolume { writer, plain_len: 0, start: position.clone(), end: position })
+        let writer =
+            VolumeWriter::new(&self.plan.encoding, sink).map_err(|e| encode_error(&name, e))?;
+        Ok(OpenVolume {
+            writer,
+            plain_len: 0,
+            start: position.clone(),
+            end: position,
+        })
     }
 
     fn close(&mut self) -> Result<()> {
-        let Some(mut volume) = self.open.take() else { return Ok(()) };
+        let Some(mut volume) = self.open.take() else {
+            return Ok(());
+        };
         let name = self.plan.name(self.number);
         volume
             .writer
             .write_all(volume_padding(volume.plain_len))
             .map_err(|e| volume_error(&name, e))?;
         let (digest, sink) = volume.writer.finish().map_err(|e| encode_error(&name, e))?;
-        let pieces = volume.end.block.and(self.file.as_ref()).map(|file| StoredPieces {
-            diff: file.diff,
-            sha1: file.hash.clone().finalize().into(),
-        });
+        let pieces = volume
+            .end
+            .block
+            .and(self.file.as_ref())
+            .map(|file| StoredPieces {
+                diff: file.diff,
+                sha1: file.hash.clone().finalize().into(),
+            });
         let info = VolumeInfo {
             number: self.number,
             start: volume.start,
@@ -169,7 +204,12 @@ impl Cutter {
         self.number += 1;
         // Nobody listens any more when committing failed; its error is the one reported.
         self.finished
-            .send(FinishedVolume { name, info, pieces, object })
+            .send(FinishedVolume {
+                name,
+                info,
+                pieces,
+                object,
+            })
             .map_err(|_| Error::Internal("the commit stage"))
     }
 
@@ -180,9 +220,17 @@ impl Cutter {
         };
         let same = self.file.as_ref().is_some_and(|file| {
             let sha1: [u8; 20] = file.hash.clone().finalize().into();
-            continued.pieces == StoredPieces { diff: file.diff, sha1 }
+            continued.pieces
+                == StoredPieces {
+                    diff: file.diff,
+                    sha1,
+                }
         });
-        if same { Ok(()) } else { Err(Error::ChangedSinceInterruption(member.index.to_string())) }
+        if same {
+            Ok(())
+        } else {
+            Err(Error::ChangedSinceInterruption(member.index.to_string()))
+        }
     }
 
     fn hash_piece(&mut self, CutMember { member, diff, .. }: &CutMember) {
@@ -190,10 +238,14 @@ impl Cutter {
             None => self.file = None,
             Some(block) => {
                 if block == 1 {
-                    self.file = Some(FilePieces { diff: *diff, hash: Sha1::new() });
+                    self.file = Some(FilePieces {
+                        diff: *diff,
+                        hash: Sha1::new(),
+                    });
                 }
                 if let Some(file) = &mut self.file {
-                    file.hash.update(&member.bytes[member.bytes.len() - PIECE..]);
+                    file.hash
+                        .update(&member.bytes[member.bytes.len() - PIECE..]);
                 }
             }
         }
@@ -201,5 +253,8 @@ impl Cutter {
 }
 
 fn encode_error(name: &str, source: redup_volume::Error) -> Error {
-    Error::Volume { name: name.to_owned(), source }
+    Error::Volume {
+        name: name.to_owned(),
+        source,
+    }
 }

@@ -20,15 +20,21 @@ type Lines = Box<dyn Iterator<Item = FileChange>>;
 
 impl FileList {
     pub(super) fn open(dir: &ArchiveDir) -> Result<Self> {
-        let lines = dir.open_file(FILE_LIST_NAME)?.map(|file| parsed(file).peekable());
+        let lines = dir
+            .open_file(FILE_LIST_NAME)?
+            .map(|file| parsed(file).peekable());
         Ok(Self { lines })
     }
 
     /// What the list says of `index`; indexes must rise from call to call.
     pub(super) fn change_of(&mut self, index: &PathIndex) -> Result<Option<ChangeKind>> {
-        let Some(lines) = &mut self.lines else { return Ok(None) };
+        let Some(lines) = &mut self.lines else {
+            return Ok(None);
+        };
         while lines.next_if(|change| change.index < *index).is_some() {}
-        Ok(lines.next_if(|change| change.index == *index).map(|change| change.kind))
+        Ok(lines
+            .next_if(|change| change.index == *index)
+            .map(|change| change.kind))
     }
 }
 
@@ -47,7 +53,11 @@ fn parse(line: &[u8]) -> Option<FileChange> {
         _ => return None,
     };
     let path = unquote(words.next()?.trim_ascii_start())?;
-    let index = if *path == *b"." { PathIndex::root() } else { PathIndex::from_bytes(&path).ok()? };
+    let index = if *path == *b"." {
+        PathIndex::root()
+    } else {
+        PathIndex::from_bytes(&path).ok()?
+    };
     Some(FileChange { kind, index })
 }
 
@@ -59,7 +69,10 @@ mod tests {
     fn every_line_that_is_written_is_read_back() {
         for name in [&b"a"[..], b"a b/\n\xff", b"", b"\"q'", b"new  x"] {
             for kind in [ChangeKind::New, ChangeKind::Changed, ChangeKind::Deleted] {
-                let change = FileChange { kind, index: PathIndex::from_bytes(name).unwrap() };
+                let change = FileChange {
+                    kind,
+                    index: PathIndex::from_bytes(name).unwrap(),
+                };
                 let line = change.to_bytes();
                 assert_eq!(parse(line.strip_suffix(b"\n").unwrap()), Some(change));
             }

@@ -50,7 +50,10 @@ impl Finisher<'_> {
         let partial_manifest = self.naming.partial_name(self.span, Kind::Manifest);
         self.write_manifest(&partial_manifest, origin, volumes, listed_files)?;
         self.store_manifest(&partial_manifest)?;
-        self.dir.rename(&partial_manifest, &self.naming.local_name(self.span, Kind::Manifest))?;
+        self.dir.rename(
+            &partial_manifest,
+            &self.naming.local_name(self.span, Kind::Manifest),
+        )?;
 
         self.dir.remove(checkpoint::NAME)?;
         self.dir.remove(FILE_LIST_NAME)?;
@@ -58,8 +61,15 @@ impl Finisher<'_> {
     }
 
     fn store_signatures(&self, partial: &str) -> Result<()> {
-        let name = self.naming.name(self.span, Kind::Signature, self.encoding.suffix());
-        self.store(&name, ObjectKind::Signature, self.encoding, self.open(partial)?)
+        let name = self
+            .naming
+            .name(self.span, Kind::Signature, self.encoding.suffix());
+        self.store(
+            &name,
+            ObjectKind::Signature,
+            self.encoding,
+            self.open(partial)?,
+        )
     }
 
     /// The local copy is gzip whatever the store's is.
@@ -86,12 +96,17 @@ impl Finisher<'_> {
         let mut staged = self.dir.stage(partial)?;
         let mut out = BufWriter::new(&mut staged);
         let write = |out: &mut dyn Write| -> io::Result<()> {
-            out.write_all(&header_bytes(Some(origin.hostname.as_bytes()), Some(origin.local_dir)))?;
+            out.write_all(&header_bytes(
+                Some(origin.hostname.as_bytes()),
+                Some(origin.local_dir),
+            ))?;
             for volume in volumes {
                 out.write_all(&volume.info.to_bytes())?;
             }
             if let Some(count) = listed_files {
-                out.write_all(&filelist_header(usize::try_from(count).unwrap_or(usize::MAX)))?;
+                out.write_all(&filelist_header(
+                    usize::try_from(count).unwrap_or(usize::MAX),
+                ))?;
                 io::copy(&mut File::open(self.dir.path(FILE_LIST_NAME))?, out)?;
             }
             out.flush()
@@ -107,14 +122,27 @@ impl Finisher<'_> {
             Encoding::OpenPgp(_) => self.encoding.clone(),
             Encoding::Plain | Encoding::Gzip { .. } => Encoding::Plain,
         };
-        let suffix = if encoding.suffix().is_encrypted() { Suffix::Gpg } else { Suffix::Plain };
+        let suffix = if encoding.suffix().is_encrypted() {
+            Suffix::Gpg
+        } else {
+            Suffix::Plain
+        };
         let name = self.naming.name(self.span, Kind::Manifest, suffix);
         self.store(&name, ObjectKind::Manifest, &encoding, self.open(partial)?)
     }
 
-    fn store(&self, name: &str, kind: ObjectKind, encoding: &Encoding, mut from: impl Read) -> Result<()> {
+    fn store(
+        &self,
+        name: &str,
+        kind: ObjectKind,
+        encoding: &Encoding,
+        mut from: impl Read,
+    ) -> Result<()> {
         self.monitor.event(Event::Writing { name });
-        let encode_error = |source| Error::Volume { name: name.to_owned(), source };
+        let encode_error = |source| Error::Volume {
+            name: name.to_owned(),
+            source,
+        };
         let object = self.transfer.create(name, kind);
         let mut writer = VolumeWriter::new(encoding, object).map_err(encode_error)?;
         io::copy(&mut from, &mut writer).map_err(|e| volume_error(name, e))?;
@@ -122,14 +150,18 @@ impl Finisher<'_> {
         let len = object.finish()?.complete()?;
         let found = self.transfer.length(name)?;
         if found != len {
-            return Err(Error::WrongLength { name: name.to_owned(), expected: len, found });
+            return Err(Error::WrongLength {
+                name: name.to_owned(),
+                expected: len,
+                found,
+            });
         }
         Ok(())
     }
 
     fn open(&self, name: &str) -> Result<File> {
-        self.dir.open_file(name)?.ok_or_else(|| {
-            Error::io("open", self.dir.path(name), io::ErrorKind::NotFound.into())
-        })
+        self.dir
+            .open_file(name)?
+            .ok_or_else(|| Error::io("open", self.dir.path(name), io::ErrorKind::NotFound.into()))
     }
 }

@@ -59,7 +59,12 @@ impl SetLog {
     }
 
     /// Adds a path; indexes must rise.
-    pub(super) fn add(&mut self, index: &PathIndex, entry: Entry<'_>, change: Option<ChangeKind>) -> Result<()> {
+    pub(super) fn add(
+        &mut self,
+        index: &PathIndex,
+        entry: Entry<'_>,
+        change: Option<ChangeKind>,
+    ) -> Result<()> {
         match entry {
             Entry::File(attributes, signature) => {
                 self.signatures.file(index, attributes, signature)
@@ -69,8 +74,14 @@ impl SetLog {
         }
         .map_err(|e| self.write_error(io::Error::other(e)))?;
         if let Some(kind) = change {
-            let line = FileChange { kind, index: index.clone() }.to_bytes();
-            self.files.write_all(&line).map_err(|e| Error::io("write", FILE_LIST_NAME, e))?;
+            let line = FileChange {
+                kind,
+                index: index.clone(),
+            }
+            .to_bytes();
+            self.files
+                .write_all(&line)
+                .map_err(|e| Error::io("write", FILE_LIST_NAME, e))?;
             self.file_count += 1;
         }
         Ok(())
@@ -78,8 +89,14 @@ impl SetLog {
 
     /// Makes all that was added survive a crash; gives the signature archive's length and SHA-1.
     pub(super) fn sync(&mut self) -> Result<(u64, [u8; 20])> {
-        self.signatures.flush().map_err(|e| self.write_error(io::Error::other(e)))?;
-        let state = self.signatures.get_ref().sync().map_err(|e| self.write_error(e))?;
+        self.signatures
+            .flush()
+            .map_err(|e| self.write_error(io::Error::other(e)))?;
+        let state = self
+            .signatures
+            .get_ref()
+            .sync()
+            .map_err(|e| self.write_error(e))?;
         self.files
             .flush()
             .and_then(|()| self.files.get_ref().sync_data())
@@ -124,7 +141,11 @@ pub(super) struct HashingFile {
 
 impl HashingFile {
     fn new(file: File) -> Self {
-        Self { file: BufWriter::with_capacity(1 << 16, file), len: 0, hash: Sha1::new() }
+        Self {
+            file: BufWriter::with_capacity(1 << 16, file),
+            len: 0,
+            hash: Sha1::new(),
+        }
     }
 
     /// Syncs what was flushed; gives length and SHA-1 of all that was written.

@@ -21,31 +21,52 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Decides, brings the archive dir up to date for it, and makes the checks that go with it.
-    pub(super) fn make(archive: &mut Archive<'_>, source: &Path, options: &BackupOptions) -> Result<Self> {
-        if !options.dry_run {
-            if let Some(plan) = Self::resume(archive, source, options)? {
-                return Ok(plan);
-            }
+    pub(super) fn make(
+        archive: &mut Archive<'_>,
+        source: &Path,
+        options: &BackupOptions,
+    ) -> Result<Self> {
+        if !options.dry_run
+            && let Some(plan) = Self::resume(archive, source, options)?
+        {
+            return Ok(plan);
         }
         if wants_full(archive, options)? {
             prove_passphrase(archive)?;
             let newest = archive.collection().chains().iter().map(|c| c.end()).max();
-            return Ok(Self { span: new_span(options.now, newest, true), basis: Vec::new(), resumed: None });
+            return Ok(Self {
+                span: new_span(options.now, newest, true),
+                basis: Vec::new(),
+                resumed: None,
+            });
         }
         archive.sync(None)?;
         let nothing = || Error::NothingToBuildOn(archive.transfer().location());
         let matched = archive.collection().matched().ok_or_else(nothing)?;
         if let Some(dropped) = matched.dropped {
-            let text = format!("discarding the set {}: its signatures are missing", dropped.span);
+            let text = format!(
+                "discarding the set {}: its signatures are missing",
+                dropped.span
+            );
             archive.monitor().event(Event::Warning(&text));
         }
         let basis = matched.sets.to_vec();
         check_basis(archive, &basis, options)?;
-        Ok(Self { span: new_span(options.now, Some(matched.end()), false), basis, resumed: None })
+        Ok(Self {
+            span: new_span(options.now, Some(matched.end()), false),
+            basis,
+            resumed: None,
+        })
     }
 
-    fn resume(archive: &mut Archive<'_>, source: &Path, options: &BackupOptions) -> Result<Option<Self>> {
-        let Some(set) = archive.collection().partial_set().cloned() else { return Ok(None) };
+    fn resume(
+        archive: &mut Archive<'_>,
+        source: &Path,
+        options: &BackupOptions,
+    ) -> Result<Option<Self>> {
+        let Some(set) = archive.collection().partial_set().cloned() else {
+            return Ok(None);
+        };
         check_mode(&set, archive, options)?;
         if !set.span.is_full() {
             archive.sync(Some(set.span.start()))?;
@@ -54,11 +75,23 @@ impl Plan {
         let basis: Vec<BackupSet> = match set.span {
             Span::Full(_) => Vec::new(),
             Span::Inc { .. } => {
-                let chain = archive.collection().chains().iter().find(|c| c.last().span == set.span);
-                chain.map(|c| c.sets()[..c.sets().len() - 1].to_vec()).unwrap_or_default()
+                let chain = archive
+                    .collection()
+                    .chains()
+                    .iter()
+                    .find(|c| c.last().span == set.span);
+                chain
+                    .map(|c| c.sets()[..c.sets().len() - 1].to_vec())
+                    .unwrap_or_default()
             }
         };
-        let resumer = Resumer { archive, set: &set, source, options, basis: &basis };
+        let resumer = Resumer {
+            archive,
+            set: &set,
+            source,
+            options,
+            basis: &basis,
+        };
         match resumer.run()? {
             Some(resumed) => {
                 let kept = resumed.kept.len();
@@ -67,7 +100,11 @@ impl Plan {
                         archive.transfer().delete(&file.name)?;
                     }
                 }
-                Ok(Some(Self { span: set.span, basis, resumed: Some(resumed) }))
+                Ok(Some(Self {
+                    span: set.span,
+                    basis,
+                    resumed: Some(resumed),
+                }))
             }
             None => {
                 discard(archive, &set, "none of its volumes can be built on")?;
@@ -102,7 +139,9 @@ fn wants_full(archive: &Archive<'_>, options: &BackupOptions) -> Result<bool> {
 /// one would make a backup that nobody can open: the newest remote manifest shows whether it fits.
 fn prove_passphrase(archive: &Archive<'_>) -> Result<()> {
     let newest = archive.collection().newest_chain().map(|c| c.last());
-    let manifest = newest.filter(|set| set.local.manifest.is_none()).and_then(|s| s.remote_manifest.as_ref());
+    let manifest = newest
+        .filter(|set| set.local.manifest.is_none())
+        .and_then(|s| s.remote_manifest.as_ref());
     match manifest {
         Some(file) if file.suffix.is_encrypted() && archive.keys().is_symmetric() => {
             archive.read_manifest(file).map(drop)
@@ -113,11 +152,16 @@ fn prove_passphrase(archive: &Archive<'_>) -> Result<()> {
 
 /// An interrupted set goes on in the mode it began in, and with a passphrase that opens it.
 fn check_mode(set: &BackupSet, archive: &Archive<'_>, options: &BackupOptions) -> Result<()> {
-    let Some(first) = set.volumes.get(&1) else { return Ok(()) };
+    let Some(first) = set.volumes.get(&1) else {
+        return Ok(());
+    };
     let naming = &archive.target().naming;
     let expected = naming.name(set.span, Kind::Volume(1), options.mode.suffix());
     if first.suffix != options.mode.suffix() {
-        return Err(Error::EncryptionChanged { found: first.name.clone(), expected });
+        return Err(Error::EncryptionChanged {
+            found: first.name.clone(),
+            expected,
+        });
     }
     if first.suffix.is_encrypted() && archive.keys().is_symmetric() {
         // Opening the message checks the passphrase; its content does not matter here.
@@ -133,11 +177,17 @@ fn check_basis(archive: &Archive<'_>, basis: &[BackupSet], options: &BackupOptio
         let manifest = archive.manifest(set)?;
         if let Some(number) = set.missing_volumes(&manifest).first() {
             let location = archive.transfer().location();
-            return Err(Error::MissingVolume { span: set.span, number: *number, location });
+            return Err(Error::MissingVolume {
+                span: set.span,
+                number: *number,
+                location,
+            });
         }
         newest = Some((set, manifest));
     }
-    let Some((set, manifest)) = newest else { return Ok(()) };
+    let Some((set, manifest)) = newest else {
+        return Ok(());
+    };
     if set.state() == SetState::Complete && set.local.manifest.is_some() {
         check_remote(archive, set, &manifest)?;
     }
@@ -149,7 +199,9 @@ fn check_basis(archive: &Archive<'_>, basis: &[BackupSet], options: &BackupOptio
 
 /// The remote manifest is compared where it can be read without a secret key.
 fn check_remote(archive: &Archive<'_>, set: &BackupSet, local: &Manifest) -> Result<()> {
-    let Some(file) = &set.remote_manifest else { return Ok(()) };
+    let Some(file) = &set.remote_manifest else {
+        return Ok(());
+    };
     if file.suffix.is_encrypted() && !archive.keys().is_symmetric() {
         return Ok(());
     }
@@ -163,8 +215,14 @@ fn check_source(manifest: &Manifest, options: &BackupOptions) -> Result<()> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     if let Some(host) = &manifest.hostname {
         let names = options.hostname_aliases.iter().chain([&options.hostname]);
-        if !names.into_iter().any(|name| name.as_bytes() == host.as_slice()) {
-            return Err(Error::HostMismatch { current: options.hostname.clone(), previous: text(host) });
+        if !names
+            .into_iter()
+            .any(|name| name.as_bytes() == host.as_slice())
+        {
+            return Err(Error::HostMismatch {
+                current: options.hostname.clone(),
+                previous: text(host),
+            });
         }
     }
     match &manifest.local_dir {

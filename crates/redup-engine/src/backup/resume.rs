@@ -13,8 +13,8 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use redup_difftar::Warnings;
-use redup_difftar::difftar::{Content, DifftarReader, Member};
 use redup_difftar::diffdir::unchanged;
+use redup_difftar::difftar::{Content, DifftarReader, Member};
 use redup_difftar::sigtar::{SigEntry, SigState, SigtarReader};
 use redup_format::collections::BackupSet;
 use redup_format::entry::Attributes;
@@ -48,14 +48,22 @@ impl Start {
     pub(super) fn is_before(&self, index: &PathIndex) -> bool {
         match &self.position {
             None => true,
-            Some(Position { index: last, block: None }) => index > last,
-            Some(Position { index: last, block: Some(_) }) => index >= last,
+            Some(Position {
+                index: last,
+                block: None,
+            }) => index > last,
+            Some(Position {
+                index: last,
+                block: Some(_),
+            }) => index >= last,
         }
     }
 
     /// Whether a volume that is kept has this member.
     pub(super) fn has(&self, member: &Member) -> bool {
-        self.position.as_ref().is_some_and(|p| p.index == member.index && member.block.is_some() && member.block <= p.block)
+        self.position.as_ref().is_some_and(|p| {
+            p.index == member.index && member.block.is_some() && member.block <= p.block
+        })
     }
 }
 
@@ -83,15 +91,28 @@ impl Resumer<'_> {
     /// Finds the last volume after which the set can go on. `None`: nothing can be kept.
     pub(super) fn run(&self) -> Result<Option<Resumed>> {
         let own = self.own_volumes()?;
-        let (volumes, own) = if own.is_empty() { (self.foreign_volumes()?, false) } else { (own, true) };
+        let (volumes, own) = if own.is_empty() {
+            (self.foreign_volumes()?, false)
+        } else {
+            (own, true)
+        };
         for count in (1..=volumes.len()).rev() {
             let kept = &volumes[..count];
-            let resumed = if own { self.from_checkpoint(kept)? } else { self.from_volumes(kept)? };
+            let resumed = if own {
+                self.resume_own(kept)?
+            } else {
+                self.resume_foreign(kept)?
+            };
             let Some(resumed) = resumed else { continue };
             if let Some(last) = resumed.kept.last() {
                 let (after, block) = (&last.info.end.index, last.info.end.block);
                 let (span, volume) = (self.set.span, last.info.number);
-                self.archive.monitor().event(Event::Resuming { span, volume, after, block });
+                self.archive.monitor().event(Event::Resuming {
+                    span,
+                    volume,
+                    after,
+                    block,
+                });
             }
             return Ok(Some(resumed));
         }
@@ -113,14 +134,22 @@ impl Resumer<'_> {
     fn foreign_volumes(&self) -> Result<Vec<StoredVolume>> {
         let manifest = self.archive.manifest(self.set)?;
         let usable = self.set.contiguous_volumes().saturating_sub(1);
-        let known = manifest.volumes.keys().zip(1..).take_while(|(found, due)| *found == due).count();
+        let known = manifest
+            .volumes
+            .keys()
+            .zip(1..)
+            .take_while(|(found, due)| *found == due)
+            .count();
         if (known as u64) < u64::from(usable) {
             return Ok(Vec::new());
         }
         let volumes = manifest.volumes.into_values().take(usable as usize);
         Ok(volumes
             .map(|info| StoredVolume {
-                len: self.archive.volume_object(self.set, info.number).map_or(0, |(_, len, _)| len),
+                len: self
+                    .archive
+                    .volume_object(self.set, info.number)
+                    .map_or(0, |(_, len, _)| len),
                 info,
                 pieces: None,
                 signatures: (0, [0; 20]),
@@ -128,20 +157,26 @@ impl Resumer<'_> {
             .collect())
     }
 
-    fn from_checkpoint(&self, kept: &[StoredVolume]) -> Result<Option<Resumed>> {
-        let Some(last) = kept.last() else { return Ok(None) };
-        let Some(mut signatures) = self.vouched_signatures(last)? else { return Ok(None) };
+    fn resume_own(&self, kept: &[StoredVolume]) -> Result<Option<Resumed>> {
+        let Some(last) = kept.last() else {
+            return Ok(None);
+        };
+        let Some(mut signatures) = self.vouched_signatures(last)? else {
+            return Ok(None);
+        };
         let position = &last.info.end;
-        if let (Some(_), Some(pieces)) = (position.block, &last.pieces) {
-            if self.pieces_now(position, pieces.diff)? != Some(pieces.clone()) {
-                return Ok(None);
-            }
+        if let (Some(_), Some(pieces)) = (position.block, &last.pieces)
+            && self.pieces_now(position, pieces.diff)?.as_ref() != Some(pieces)
+        {
+            return Ok(None);
         }
         let mut log = self.new_log()?;
         let mut files = FileList::open(self.archive.dir())?;
         let bad = |source| Error::Signatures { source };
         while let Some(entry) = signatures.next_entry(SIGNATURE_LIMIT).map_err(bad)? {
-            if entry.index > position.index || (entry.index == position.index && position.block.is_some()) {
+            if entry.index > position.index
+                || (entry.index == position.index && position.block.is_some())
+            {
                 break;
             }
             let change = files.change_of(&entry.index)?;
@@ -151,7 +186,10 @@ impl Resumer<'_> {
     }
 
     /// The signature archive up to what the checkpoint vouches for; nothing if it is another.
-    fn vouched_signatures(&self, last: &StoredVolume) -> Result<Option<SigtarReader<Box<dyn Read>>>> {
+    fn vouched_signatures(
+        &self,
+        last: &StoredVolume,
+    ) -> Result<Option<SigtarReader<Box<dyn Read>>>> {
         let local = &self.set.local;
         let Some(file) = local.signature_part.as_ref().or(local.signature.as_ref()) else {
             return Ok(None);
@@ -162,7 +200,10 @@ impl Resumer<'_> {
         let mut buffer = vec![0; 1 << 16];
         let mut read = 0;
         loop {
-            match prefix.read(&mut buffer).map_err(|e| Error::io("read", &file.name, e))? {
+            match prefix
+                .read(&mut buffer)
+                .map_err(|e| Error::io("read", &file.name, e))?
+            {
                 0 => break,
                 count => {
                     hash.update(&buffer[..count]);
@@ -179,8 +220,10 @@ impl Resumer<'_> {
 
     /// What the stored pieces of the file at `position` would be if they were made now.
     fn pieces_now(&self, position: &Position, diff: bool) -> Result<Option<StoredPieces>> {
-        let Some(blocks) = position.block else { return Ok(None) };
-        let entry = SourceEntry::of(self.source, &position.index).ok().flatten();
+        let Some(blocks) = position.block else {
+            return Ok(None);
+        };
+        let entry = self.find(&position.index);
         let Some(entry) = entry.filter(|e| e.attributes.file_type.is_regular()) else {
             return Ok(None);
         };
@@ -188,7 +231,9 @@ impl Resumer<'_> {
         if diff != basis.is_some() {
             return Ok(None);
         }
-        let Ok(file) = entry.open() else { return Ok(None) };
+        let Ok(file) = entry.open() else {
+            return Ok(None);
+        };
         let job = FileJob {
             index: &position.index,
             attributes: &entry.attributes,
@@ -198,14 +243,25 @@ impl Resumer<'_> {
         };
         let mut hash = Sha1::new();
         let mut seen = 0;
-        let hashed = job.run(file, |_| {}, |member| {
-            hash.update(&member.bytes[member.bytes.len() - PIECE..]);
-            seen += 1;
-            // Enough is known: an error of our own ends the reading.
-            if seen == blocks { Err(Error::Internal("pieces")) } else { Ok(()) }
-        });
+        let hashed = job.run(
+            file,
+            |_| {},
+            |member| {
+                hash.update(&member.bytes[member.bytes.len() - PIECE..]);
+                seen += 1;
+                // Enough is known: an error of our own ends the reading.
+                if seen == blocks {
+                    Err(Error::Internal("pieces"))
+                } else {
+                    Ok(())
+                }
+            },
+        );
         drop(hashed);
-        Ok((seen == blocks).then(|| StoredPieces { diff, sha1: hash.finalize().into() }))
+        Ok((seen == blocks).then(|| StoredPieces {
+            diff,
+            sha1: hash.finalize().into(),
+        }))
     }
 
     /// The old version that a delta of `entry` would build on, if a backup made one now.
@@ -217,7 +273,9 @@ impl Resumer<'_> {
             if head.index < entry.index {
                 continue;
             }
-            if head.index > entry.index || unchanged(&entry.attributes, &head.attributes, |a| owners.resolve(a)) {
+            if head.index > entry.index
+                || unchanged(&entry.attributes, &head.attributes, |a| owners.resolve(a))
+            {
                 return Ok(None);
             }
             let bytes = signatures.read_signature(SIGNATURE_LIMIT).map_err(bad)?;
@@ -227,12 +285,16 @@ impl Resumer<'_> {
     }
 
     /// Rebuilds the log from the volumes.
-    fn from_volumes(&self, kept: &[StoredVolume]) -> Result<Option<Resumed>> {
-        let Some(last) = kept.last() else { return Ok(None) };
+    fn resume_foreign(&self, kept: &[StoredVolume]) -> Result<Option<Resumed>> {
+        let Some(last) = kept.last() else {
+            return Ok(None);
+        };
         let opener = crate::chain::opener(self.archive, kept.len(), false);
         let volumes = kept.iter().map(|v| {
             let object = self.archive.volume_object(self.set, v.info.number);
-            let suffix = object.as_ref().map_or(redup_format::filename::Suffix::Plain, |o| o.2);
+            let suffix = object
+                .as_ref()
+                .map_or(redup_format::filename::Suffix::Plain, |o| o.2);
             PlannedVolume {
                 span: self.set.span,
                 number: v.info.number,
@@ -257,35 +319,50 @@ impl Resumer<'_> {
                 let diff = matches!(content, Content::Diff(_));
                 let mut hash = Sha1::new();
                 copy(&mut reader, |bytes| hash.update(bytes))?;
-                pieces = Some(StoredPieces { diff, sha1: hash.finalize().into() });
+                pieces = Some(StoredPieces {
+                    diff,
+                    sha1: hash.finalize().into(),
+                });
             } else {
                 self.recover(&mut log, &mut reader, &index, &content)?;
             }
         }
-        if let Some(pieces) = &pieces {
-            if self.pieces_now(&last.info.end, pieces.diff)?.as_ref() != Some(pieces) {
-                return Ok(None);
-            }
+        if let Some(pieces) = &pieces
+            && self.pieces_now(&last.info.end, pieces.diff)?.as_ref() != Some(pieces)
+        {
+            return Ok(None);
         }
         self.resumed(kept, pieces, log)
     }
 
     /// Adds one path of a kept volume to the log.
-    fn recover(&self, log: &mut SetLog, payload: impl Read, index: &PathIndex, content: &Content) -> Result<()> {
+    fn recover(
+        &self,
+        log: &mut SetLog,
+        payload: impl Read,
+        index: &PathIndex,
+        content: &Content,
+    ) -> Result<()> {
         match content {
             Content::Deleted => log.add(index, Entry::Deleted, None),
             Content::Snapshot(attributes) if !attributes.file_type.is_regular() => {
                 log.add(index, Entry::Other(attributes), None)
             }
             Content::Snapshot(attributes) => {
-                let len = SourceEntry::of(self.source, index).ok().flatten().map_or(0, |e| e.len);
+                let len = self.find(index).map_or(0, |e| e.len);
                 let signature = self.sign(payload, len)?;
-                log.add(index, Entry::File(attributes, &signature), Some(ChangeKind::New))
+                log.add(
+                    index,
+                    Entry::File(attributes, &signature),
+                    Some(ChangeKind::New),
+                )
             }
             Content::Diff(attributes) => match self.sign_unchanged(index, attributes)? {
-                Some(signature) => {
-                    log.add(index, Entry::File(attributes, &signature), Some(ChangeKind::Changed))
-                }
+                Some(signature) => log.add(
+                    index,
+                    Entry::File(attributes, &signature),
+                    Some(ChangeKind::Changed),
+                ),
                 // Unknown: the next increment stores it whole.
                 None => log.add(index, Entry::Deleted, None),
             },
@@ -294,7 +371,7 @@ impl Resumer<'_> {
 
     /// The signature of a file that has not been touched since the set's time.
     fn sign_unchanged(&self, index: &PathIndex, stored: &Attributes) -> Result<Option<Vec<u8>>> {
-        let entry = SourceEntry::of(self.source, index).ok().flatten();
+        let entry = self.find(index);
         let owners = OwnerMap::new(self.options.numeric_owner);
         let untouched = entry.filter(|e| {
             e.ctime < self.set.span.end().secs()
@@ -312,22 +389,55 @@ impl Resumer<'_> {
         Ok(builder.finish().into_bytes())
     }
 
+    /// A path of the source as it is now.
+    fn find(&self, index: &PathIndex) -> Option<SourceEntry> {
+        SourceEntry::find(self.source, index, self.options.links())
+            .ok()
+            .flatten()
+    }
+
     fn new_log(&self) -> Result<SetLog> {
-        SetLog::create(self.archive.dir(), &self.archive.target().naming, self.set.span)
+        SetLog::create(
+            self.archive.dir(),
+            &self.archive.target().naming,
+            self.set.span,
+        )
     }
 
     /// Every kept volume is now vouched for by the new log, which covers them all.
-    fn resumed(&self, kept: &[StoredVolume], pieces: Option<StoredPieces>, mut log: SetLog) -> Result<Option<Resumed>> {
+    fn resumed(
+        &self,
+        kept: &[StoredVolume],
+        pieces: Option<StoredPieces>,
+        mut log: SetLog,
+    ) -> Result<Option<Resumed>> {
         let signatures = log.sync()?;
-        let mut kept: Vec<StoredVolume> =
-            kept.iter().map(|v| StoredVolume { signatures, ..v.clone() }).collect();
-        let Some(last) = kept.last_mut() else { return Ok(None) };
+        let mut kept: Vec<StoredVolume> = kept
+            .iter()
+            .map(|v| StoredVolume {
+                signatures,
+                ..v.clone()
+            })
+            .collect();
+        let Some(last) = kept.last_mut() else {
+            return Ok(None);
+        };
         last.pieces.clone_from(&pieces);
         let position = last.info.end.clone();
         let continued = pieces
             .filter(|_| position.block.is_some())
-            .map(|pieces| Continued { position: position.clone(), pieces });
-        Ok(Some(Resumed { kept, start: Start { position: Some(position) }, continued, log }))
+            .map(|pieces| Continued {
+                position: position.clone(),
+                pieces,
+            });
+        Ok(Some(Resumed {
+            kept,
+            start: Start {
+                position: Some(position),
+            },
+            continued,
+            log,
+        }))
     }
 }
 
@@ -356,7 +466,10 @@ fn copy(mut from: impl Read, mut to: impl FnMut(&[u8])) -> Result<()> {
 fn is_missing_key(error: &Error) -> bool {
     let source = match error {
         Error::OpenPgp { source, .. } => source,
-        Error::Volume { source: redup_volume::Error::OpenPgp(source), .. } => source,
+        Error::Volume {
+            source: redup_volume::Error::OpenPgp(source),
+            ..
+        } => source,
         _ => return false,
     };
     matches!(source, redup_openpgp::Error::NoSecretKey { .. })

@@ -61,8 +61,14 @@ impl Output {
 
     fn send(&self, member: Member, diff: bool, stored: bool) -> Result<()> {
         // The stage behind reports its own error; this one only ends the scan.
-        let item = CutMember { member, diff, stored };
-        self.members.send(item).map_err(|_| Error::Internal("the volume writer"))
+        let item = CutMember {
+            member,
+            diff,
+            stored,
+        };
+        self.members
+            .send(item)
+            .map_err(|_| Error::Internal("the volume writer"))
     }
 }
 
@@ -93,7 +99,9 @@ impl Scanner<'_> {
                 Change::Snapshot { source, previous } => {
                     self.present(&source.0, previous.is_some(), None)?;
                 }
-                Change::Diff { source, signature, .. } => {
+                Change::Diff {
+                    source, signature, ..
+                } => {
                     self.present(&source.0, true, Some(signature))?;
                 }
             }
@@ -109,14 +117,22 @@ impl Scanner<'_> {
         }
         self.monitor.event(Event::Deleted(&index));
         if let Some(output) = &self.output {
-            let listed = previous.file_type.is_regular().then_some(ChangeKind::Deleted);
+            let listed = previous
+                .file_type
+                .is_regular()
+                .then_some(ChangeKind::Deleted);
             output.log(&index, Entry::Deleted, listed)?;
             output.send(Member::deleted(index)?, false, false)?;
         }
         Ok(())
     }
 
-    fn present(&mut self, entry: &SourceEntry, existed: bool, signature: Option<Vec<u8>>) -> Result<()> {
+    fn present(
+        &mut self,
+        entry: &SourceEntry,
+        existed: bool,
+        signature: Option<Vec<u8>>,
+    ) -> Result<()> {
         if !self.start.is_before(&entry.index) {
             self.count_source(entry);
             self.count_change(entry, existed, entry.len);
@@ -155,15 +171,26 @@ impl Scanner<'_> {
     }
 
     /// Stores one regular file; gives the bytes that were read.
-    fn file(&mut self, entry: &SourceEntry, file: &File, signature: Option<Vec<u8>>) -> Result<u64> {
+    fn file(
+        &mut self,
+        entry: &SourceEntry,
+        file: &File,
+        signature: Option<Vec<u8>>,
+    ) -> Result<u64> {
         let before = file.metadata().map(|m| stamp(&m)).ok();
         let basis = match signature {
-            Some(bytes) => Signature::parse(bytes).map(DeltaIndex::new).map(Some).or_else(|e| {
-                // Nothing can build on it: a full copy is always right.
-                let text = format!("stored signature of {} is unusable ({e}), storing it whole", entry.index);
-                self.monitor.event(Event::Warning(&text));
-                Ok::<_, Error>(None)
-            })?,
+            Some(bytes) => Signature::parse(bytes)
+                .map(DeltaIndex::new)
+                .map(Some)
+                .or_else(|e| {
+                    // Nothing can build on it: a full copy is always right.
+                    let text = format!(
+                        "stored signature of {} is unusable ({e}), storing it whole",
+                        entry.index
+                    );
+                    self.monitor.event(Event::Warning(&text));
+                    Ok::<_, Error>(None)
+                })?,
             None => None,
         };
         let diff = basis.is_some();
@@ -174,7 +201,9 @@ impl Scanner<'_> {
             max_blocksize: self.max_blocksize,
             basis: basis.as_ref(),
         };
-        let Some(output) = &self.output else { return Ok(0) };
+        let Some(output) = &self.output else {
+            return Ok(0);
+        };
         let (monitor, start) = (self.monitor, &self.start);
         let source_bytes = &mut self.source_bytes;
         let stored = job.run(
@@ -196,11 +225,21 @@ impl Scanner<'_> {
         } else if file.metadata().map(|m| stamp(&m)).ok() != before {
             self.monitor.event(Event::ChangedWhileRead(&entry.path()));
         }
-        let listed = if diff { ChangeKind::Changed } else { ChangeKind::New };
+        let listed = if diff {
+            ChangeKind::Changed
+        } else {
+            ChangeKind::New
+        };
         self.statistics.raw_delta_size += stored.payload;
         if let Some(output) = &self.output {
-            output.log(&entry.index, Entry::File(&attributes, &stored.signature), Some(listed))?;
-            stored.last.finish(&mut |member| output.send(member, diff, false))?;
+            output.log(
+                &entry.index,
+                Entry::File(&attributes, &stored.signature),
+                Some(listed),
+            )?;
+            stored
+                .last
+                .finish(&mut |member| output.send(member, diff, false))?;
         }
         Ok(stored.read)
     }
@@ -218,7 +257,11 @@ impl Scanner<'_> {
     fn count_change(&mut self, entry: &SourceEntry, existed: bool, len: u64) {
         let s = &mut self.statistics;
         s.delta_entries += 1;
-        let len = if entry.attributes.file_type.is_regular() { len } else { entry.len };
+        let len = if entry.attributes.file_type.is_regular() {
+            len
+        } else {
+            entry.len
+        };
         if existed {
             s.changed_files += 1;
             s.changed_file_size += len;

@@ -51,7 +51,11 @@ impl FileJob<'_> {
     ) -> Result<StoredFile> {
         let mut signature = SignatureBuilder::new(block_len(self.len, self.max_blocksize));
         let mut delta = self.basis.map(DeltaEncoder::new);
-        let kind = if delta.is_some() { Payload::Diff } else { Payload::Snapshot };
+        let kind = if delta.is_some() {
+            Payload::Diff
+        } else {
+            Payload::Snapshot
+        };
         let mut pieces = PieceEncoder::new(self.index.clone(), self.attributes.clone(), kind);
         let mut buffer = vec![0; BUFFER.min(usize::try_from(self.len).unwrap_or(BUFFER) + 1)];
         let mut encoded = Vec::new();
@@ -91,6 +95,12 @@ impl FileJob<'_> {
             pieces.push(&encoded, &mut sink)?;
         }
         let signature = signature.finish().to_bytes();
-        Ok(StoredFile { signature, read, payload, error, last: pieces })
+        Ok(StoredFile {
+            signature,
+            read,
+            payload,
+            error,
+            last: pieces,
+        })
     }
 }

@@ -40,7 +40,12 @@ pub(crate) fn rebuild<'a, V: VolumeSource + 'a, T: Rebuilt>(
             StepKind::Delta => {
                 let mut newer = next()?;
                 let mut out = BufWriter::with_capacity(1 << 17, newer.writer());
-                let patched = patch(&mut step, version.basis(), &mut out, &PatchLimits::default());
+                let patched = patch(
+                    &mut step,
+                    version.basis(),
+                    &mut out,
+                    &PatchLimits::default(),
+                );
                 patched.map_err(|source| delta_error(index, source))?;
                 out.flush().map_err(|e| payload_error(index, e))?;
                 drop(out);
@@ -55,7 +60,10 @@ fn delta_error(index: &PathIndex, error: redup_rsync::Error) -> Error {
     match error {
         redup_rsync::Error::ReadDelta { source, .. }
         | redup_rsync::Error::WriteOutput { source, .. } => payload_error(index, source),
-        source => Error::Delta { path: index.to_string(), source },
+        source => Error::Delta {
+            path: index.to_string(),
+            source,
+        },
     }
 }
 
@@ -63,7 +71,10 @@ fn delta_error(index: &PathIndex, error: redup_rsync::Error) -> Error {
 pub(crate) fn payload_error(index: &PathIndex, error: io::Error) -> Error {
     match error.downcast::<ArchiveError>() {
         Ok(source @ (ArchiveError::MissingPiece { .. } | ArchiveError::PayloadLost { .. })) => {
-            Error::PathPayload { path: index.to_string(), source }
+            Error::PathPayload {
+                path: index.to_string(),
+                source,
+            }
         }
         Ok(source) => chain_error(source),
         Err(source) => Error::io("write", index.to_string(), source),

@@ -16,8 +16,8 @@ use redup_format::entry::{Attributes, FileType};
 use redup_format::index::PathIndex;
 use rustix::fs::{
     AtFlags, FileType as RawType, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, chmodat, chownat,
-    fchmod, fchown, futimens, mkdirat, mknodat, open, openat, renameat, statat, symlinkat, unlinkat,
-    utimensat,
+    fchmod, fchown, futimens, mkdirat, mknodat, open, openat, renameat, statat, symlinkat,
+    unlinkat, utimensat,
 };
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
@@ -66,7 +66,11 @@ impl TreeWriter {
     }
 
     /// Makes a directory, or takes the one that is there. Its attributes follow on leaving it.
-    pub(super) fn directory(&mut self, index: &PathIndex, attributes: Attributes) -> Result<Vec<Error>> {
+    pub(super) fn directory(
+        &mut self,
+        index: &PathIndex,
+        attributes: Attributes,
+    ) -> Result<Vec<Error>> {
         if index.is_root() {
             self.open_base(true)?;
             self.root_attributes = Some(attributes);
@@ -82,8 +86,13 @@ impl TreeWriter {
             other => other,
         };
         made.map_err(|e| self.error("create folder", index, e))?;
-        let dir = open_directory(&parent, &name).map_err(|e| self.error("open folder", index, e))?;
-        self.levels.push(Level { name, dir: Arc::new(dir), attributes: Some(attributes) });
+        let dir =
+            open_directory(&parent, &name).map_err(|e| self.error("open folder", index, e))?;
+        self.levels.push(Level {
+            name,
+            dir: Arc::new(dir),
+            attributes: Some(attributes),
+        });
         Ok(left)
     }
 
@@ -91,10 +100,18 @@ impl TreeWriter {
     pub(super) fn create(&mut self, index: &PathIndex) -> Result<(Vec<Error>, TemporaryFile)> {
         let (left, parent, _) = self.enter_parent(index)?;
         let name = self.temporary_name();
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags =
+            OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = openat(&parent, name.as_str(), flags, Mode::RUSR | Mode::WUSR)
             .map_err(|e| self.error("create", index, e))?;
-        Ok((left, TemporaryFile { dir: parent, name: Some(name), file: File::from(fd) }))
+        Ok((
+            left,
+            TemporaryFile {
+                dir: parent,
+                name: Some(name),
+                file: File::from(fd),
+            },
+        ))
     }
 
     /// Gives a finished file its attributes and its name.
@@ -105,10 +122,10 @@ impl TreeWriter {
         attributes: &Attributes,
     ) -> Result<Vec<Error>> {
         let mut failures = Vec::new();
-        if let Some((uid, gid)) = self.owner(attributes) {
-            if let Err(e) = fchown(&file.file, uid, gid) {
-                failures.extend(self.owner_error(index, e));
-            }
+        if let Some((uid, gid)) = self.owner(attributes)
+            && let Err(e) = fchown(&file.file, uid, gid)
+        {
+            failures.extend(self.owner_error(index, e));
         }
         if let Err(e) = fchmod(&file.file, mode(attributes)) {
             failures.push(self.error("set permissions of", index, e));
@@ -116,22 +133,37 @@ impl TreeWriter {
         if let Err(e) = futimens(&file.file, &times(attributes)) {
             failures.push(self.error("set times of", index, e));
         }
-        let Some(name) = file.name.take() else { return Err(Error::Internal("restore")) };
+        let Some(name) = file.name.take() else {
+            return Err(Error::Internal("restore"));
+        };
         self.place(index, &file.dir, &name)?;
         Ok(failures)
     }
 
     /// Makes a link, fifo or device.
-    pub(super) fn special(&mut self, index: &PathIndex, attributes: &Attributes) -> Result<Vec<Error>> {
+    pub(super) fn special(
+        &mut self,
+        index: &PathIndex,
+        attributes: &Attributes,
+    ) -> Result<Vec<Error>> {
         let (mut failures, parent, _) = self.enter_parent(index)?;
         let name = self.temporary_name();
-        let node = |kind, device| mknodat(&parent, name.as_str(), kind, Mode::RUSR | Mode::WUSR, device);
+        let node = |kind, device| {
+            mknodat(
+                &parent,
+                name.as_str(),
+                kind,
+                Mode::RUSR | Mode::WUSR,
+                device,
+            )
+        };
         let made = match &attributes.file_type {
             FileType::Symlink { target } => symlinkat(target.as_slice(), &parent, name.as_str()),
             FileType::Fifo => node(RawType::Fifo, 0),
-            FileType::CharDevice { major, minor } => {
-                node(RawType::CharacterDevice, rustix::fs::makedev(*major, *minor))
-            }
+            FileType::CharDevice { major, minor } => node(
+                RawType::CharacterDevice,
+                rustix::fs::makedev(*major, *minor),
+            ),
             FileType::BlockDevice { major, minor } => {
                 node(RawType::BlockDevice, rustix::fs::makedev(*major, *minor))
             }
@@ -195,7 +227,11 @@ impl TreeWriter {
             let dir = open_directory(&parent, component)
                 .map_err(|e| self.error("open folder above", index, e))?;
             let name = component.to_vec();
-            self.levels.push(Level { name, dir: Arc::new(dir), attributes: None });
+            self.levels.push(Level {
+                name,
+                dir: Arc::new(dir),
+                attributes: None,
+            });
         }
         Ok((left, self.current(), name))
     }
@@ -216,7 +252,10 @@ impl TreeWriter {
         let folder = if directory {
             self.target.clone()
         } else {
-            let name = self.target.file_name().unwrap_or_else(|| OsStr::new("restored"));
+            let name = self
+                .target
+                .file_name()
+                .unwrap_or_else(|| OsStr::new("restored"));
             self.single = Some(name.as_bytes().to_vec());
             match self.target.parent() {
                 Some(parent) if parent != Path::new("") => parent.to_owned(),
@@ -236,7 +275,9 @@ impl TreeWriter {
         let mut failures = Vec::new();
         while self.levels.len() > depth {
             let index = self.index_of_levels();
-            let Some(level) = self.levels.pop() else { break };
+            let Some(level) = self.levels.pop() else {
+                break;
+            };
             if let Some(attributes) = level.attributes {
                 failures.extend(self.apply_to_directory(&index, &level.dir, &attributes));
             }
@@ -249,12 +290,17 @@ impl TreeWriter {
         PathIndex::from_bytes(&names.join(&b'/')).unwrap_or_else(|_| PathIndex::root())
     }
 
-    fn apply_to_directory(&self, index: &PathIndex, dir: &OwnedFd, attributes: &Attributes) -> Vec<Error> {
+    fn apply_to_directory(
+        &self,
+        index: &PathIndex,
+        dir: &OwnedFd,
+        attributes: &Attributes,
+    ) -> Vec<Error> {
         let mut failures = Vec::new();
-        if let Some((uid, gid)) = self.owner(attributes) {
-            if let Err(e) = fchown(dir, uid, gid) {
-                failures.extend(self.owner_error(index, e));
-            }
+        if let Some((uid, gid)) = self.owner(attributes)
+            && let Err(e) = fchown(dir, uid, gid)
+        {
+            failures.extend(self.owner_error(index, e));
         }
         if let Err(e) = fchmod(dir, mode(attributes)) {
             failures.push(self.error("set permissions of", index, e));
@@ -265,12 +311,18 @@ impl TreeWriter {
         failures
     }
 
-    fn apply_by_name(&self, index: &PathIndex, dir: &OwnedFd, name: &[u8], attributes: &Attributes) -> Vec<Error> {
+    fn apply_by_name(
+        &self,
+        index: &PathIndex,
+        dir: &OwnedFd,
+        name: &[u8],
+        attributes: &Attributes,
+    ) -> Vec<Error> {
         let mut failures = Vec::new();
-        if let Some((uid, gid)) = self.owner(attributes) {
-            if let Err(e) = chownat(dir, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW) {
-                failures.extend(self.owner_error(index, e));
-            }
+        if let Some((uid, gid)) = self.owner(attributes)
+            && let Err(e) = chownat(dir, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)
+        {
+            failures.extend(self.owner_error(index, e));
         }
         if matches!(attributes.file_type, FileType::Symlink { .. }) {
             return failures;
@@ -286,8 +338,14 @@ impl TreeWriter {
 
     fn owner(&self, attributes: &Attributes) -> Option<(Option<Uid>, Option<Gid>)> {
         let (uid, gid) = self.owners.as_ref()?.resolve(attributes);
-        let uid = u32::try_from(uid).ok().filter(|id| *id != u32::MAX).map(Uid::from_raw);
-        let gid = u32::try_from(gid).ok().filter(|id| *id != u32::MAX).map(Gid::from_raw);
+        let uid = u32::try_from(uid)
+            .ok()
+            .filter(|id| *id != u32::MAX)
+            .map(Uid::from_raw);
+        let gid = u32::try_from(gid)
+            .ok()
+            .filter(|id| *id != u32::MAX)
+            .map(Gid::from_raw);
         Some((uid, gid))
     }
 
@@ -300,7 +358,11 @@ impl TreeWriter {
 
     fn temporary_name(&mut self) -> String {
         self.temporary_names += 1;
-        format!("{TEMPORARY_PREFIX}{}-{}", std::process::id(), self.temporary_names)
+        format!(
+            "{TEMPORARY_PREFIX}{}-{}",
+            std::process::id(),
+            self.temporary_names
+        )
     }
 
     fn error(&self, action: &'static str, index: &PathIndex, errno: Errno) -> Error {
@@ -342,8 +404,14 @@ fn mode(attributes: &Attributes) -> Mode {
 /// Access time is set to now, as duplicity does: it is not in the archive.
 fn times(attributes: &Attributes) -> Timestamps {
     Timestamps {
-        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
-        last_modification: Timespec { tv_sec: attributes.mtime, tv_nsec: 0 },
+        last_access: Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_NOW,
+        },
+        last_modification: Timespec {
+            tv_sec: attributes.mtime,
+            tv_nsec: 0,
+        },
     }
 }
 

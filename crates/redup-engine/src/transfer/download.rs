@@ -48,12 +48,17 @@ impl ObjectReader {
         while self.requested < self.len && self.ahead.len() < depth {
             let end = self.len.min(self.requested + CHUNK);
             let units = self.transfer.units(end - self.requested);
-            let memory = Arc::clone(&self.transfer.memory).try_acquire_many_owned(units).ok();
+            let memory = Arc::clone(&self.transfer.memory)
+                .try_acquire_many_owned(units)
+                .ok();
             if memory.is_none() && !self.ahead.is_empty() {
                 return;
             }
-            let (transfer, name, range) =
-                (self.transfer.clone(), self.name.clone(), self.requested..end);
+            let (transfer, name, range) = (
+                self.transfer.clone(),
+                self.name.clone(),
+                self.requested..end,
+            );
             let request = self.transfer.runtime.spawn(async move {
                 let _connection = transfer.connections.acquire().await;
                 Ok(transfer.storage.get(&name, range).await?)
@@ -66,9 +71,14 @@ impl ObjectReader {
     fn next_chunk(&mut self) -> Result<bool> {
         self.current_memory = None;
         self.request_ahead();
-        let Some((request, memory)) = self.ahead.pop_front() else { return Ok(false) };
-        self.current =
-            self.transfer.runtime.block_on(request).map_err(|_| Error::Internal("a download"))??;
+        let Some((request, memory)) = self.ahead.pop_front() else {
+            return Ok(false);
+        };
+        self.current = self
+            .transfer
+            .runtime
+            .block_on(request)
+            .map_err(|_| Error::Internal("a download"))??;
         self.current_memory = memory;
         self.request_ahead();
         Ok(true)

@@ -32,8 +32,22 @@ impl ObjectWriter {
     pub(super) fn new(transfer: Transfer, name: String, kind: ObjectKind) -> Self {
         let tuning = transfer.storage.tuning();
         let part_size = usize::try_from(tuning.part_size).unwrap_or(usize::MAX);
-        let parts = Parts { transfer: transfer.clone(), upload: None, tasks: JoinSet::new(), count: 0 };
-        Self { transfer, name, kind, part_size, buffer: Vec::new(), buffer_memory: None, parts, len: 0 }
+        let parts = Parts {
+            transfer: transfer.clone(),
+            upload: None,
+            tasks: JoinSet::new(),
+            count: 0,
+        };
+        Self {
+            transfer,
+            name,
+            kind,
+            part_size,
+            buffer: Vec::new(),
+            buffer_memory: None,
+            parts,
+            len: 0,
+        }
     }
 
     /// Ends the object's bytes; it becomes visible by [`PendingObject::complete`].

@@ -26,7 +26,10 @@ enum Store {
 
 impl Scratch {
     pub(super) fn new(tempdir: &Path) -> Self {
-        Self { tempdir: tempdir.to_owned(), store: Store::Memory(Vec::new()) }
+        Self {
+            tempdir: tempdir.to_owned(),
+            store: Store::Memory(Vec::new()),
+        }
     }
 }
 
@@ -95,8 +98,16 @@ mod tests {
         assert!(matches!(scratch.store, Store::Spilled(_)));
         assert_eq!(ReadAt::len(&scratch).unwrap(), 20 * chunk.len() as u64);
         let mut back = vec![0; 1000];
-        assert_eq!(scratch.read_at(7 * chunk.len() as u64 + 11, &mut back).unwrap(), 1000);
+        assert_eq!(
+            scratch
+                .read_at(7 * chunk.len() as u64 + 11, &mut back)
+                .unwrap(),
+            1000
+        );
         assert_eq!(back, chunk[11..1011]);
-        assert!(std::fs::read_dir(dir.path()).unwrap().next().is_none(), "it has no name");
+        assert!(
+            std::fs::read_dir(dir.path()).unwrap().next().is_none(),
+            "it has no name"
+        );
     }
 }

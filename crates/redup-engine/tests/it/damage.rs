@@ -9,14 +9,23 @@ use crate::world::{Heard, World};
 fn two_days(mode: VolumeMode) -> World {
     let world = World::new(mode);
     world.put(&awkward(), None);
-    world.backup(BackupKind::Full, 0, &Heard::default()).unwrap();
+    world
+        .backup(BackupKind::Full, 0, &Heard::default())
+        .unwrap();
     world.put(&edited(), Some(&awkward()));
-    world.backup(BackupKind::Incremental, 1, &Heard::default()).unwrap();
+    world
+        .backup(BackupKind::Incremental, 1, &Heard::default())
+        .unwrap();
     world
 }
 
 fn name_of(world: &World, part: &str) -> String {
-    world.memory.names().into_iter().find(|name| name.contains(part)).unwrap()
+    world
+        .memory
+        .names()
+        .into_iter()
+        .find(|name| name.contains(part))
+        .unwrap()
 }
 
 #[test]
@@ -40,17 +49,25 @@ fn a_missing_volume_is_named() {
     let name = name_of(&world, "vol2.difftar");
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(storage.delete(&name)).unwrap();
-    let error = world.restore_to(&world.root.path().join("out"), Some(0), &Heard::default()).unwrap_err();
-    assert!(matches!(error, Error::MissingVolume { number: 2, .. }), "{error:?}");
+    let error = world
+        .restore_to(&world.root.path().join("out"), Some(0), &Heard::default())
+        .unwrap_err();
+    assert!(
+        matches!(error, Error::MissingVolume { number: 2, .. }),
+        "{error:?}"
+    );
 }
 
 #[test]
 fn a_wrong_passphrase_is_told_and_leaves_the_archive_dir_alone() {
     let world = two_days(VolumeMode::Encrypted);
     std::fs::remove_dir_all(world.archive_dir()).unwrap();
-    let storage = std::sync::Arc::clone(&world.memory) as std::sync::Arc<dyn redup_storage::Storage>;
+    let storage =
+        std::sync::Arc::clone(&world.memory) as std::sync::Arc<dyn redup_storage::Storage>;
     let target = world.target(storage, "wrong");
-    let error = world.backup_to(&target, BackupKind::Incremental, 2, &Heard::default()).unwrap_err();
+    let error = world
+        .backup_to(&target, BackupKind::Incremental, 2, &Heard::default())
+        .unwrap_err();
     let mut text = String::new();
     let mut cause: Option<&dyn std::error::Error> = Some(&error);
     while let Some(error) = cause {
@@ -66,6 +83,11 @@ fn another_source_folder_is_refused() {
     let world = two_days(VolumeMode::Plain);
     let mut options = world.backup_options(BackupKind::Incremental, 2);
     options.local_dir = b"elsewhere".to_vec();
-    let error = redup_engine::backup(&world.plain_target(), &world.source(), &options, &Heard::default());
+    let error = redup_engine::backup(
+        &world.plain_target(),
+        &world.source(),
+        &options,
+        &Heard::default(),
+    );
     assert!(matches!(error.unwrap_err(), Error::SourceMismatch { .. }));
 }

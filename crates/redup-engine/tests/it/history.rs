@@ -24,9 +24,14 @@ fn check(mode: VolumeMode, states: &[Tree], keep_archive_dir: bool) {
     }
     let heard = Heard::default();
     let report = world.verify(true, &heard).unwrap();
-    assert_eq!((report.differences, report.failed, heard.lines()), (0, 0, Vec::new()));
+    assert_eq!(
+        (report.differences, report.failed, heard.lines()),
+        (0, 0, Vec::new())
+    );
     for (day, listing) in (0..).zip(&expected) {
-        world.restored(Some(day)).assert_is(listing, format_args!("day {day}"));
+        world
+            .restored(Some(day))
+            .assert_is(listing, format_args!("day {day}"));
         let listed: Vec<Vec<u8>> = listing.iter().map(|(path, _)| path.to_bytes()).collect();
         assert_eq!(world.listed(day), listed, "the listing of day {day}");
     }
@@ -39,27 +44,45 @@ fn an_awkward_tree_comes_back_in_plain_volumes() {
 
 #[test]
 fn an_awkward_tree_comes_back_in_gzip_volumes_without_the_archive_dir() {
-    check(VolumeMode::Gzip { level: 6 }, &[awkward(), edited(), awkward()], false);
+    check(
+        VolumeMode::Gzip { level: 6 },
+        &[awkward(), edited(), awkward()],
+        false,
+    );
 }
 
 #[test]
 fn an_awkward_tree_comes_back_encrypted() {
-    check(VolumeMode::Encrypted, &[awkward(), edited(), awkward()], true);
+    check(
+        VolumeMode::Encrypted,
+        &[awkward(), edited(), awkward()],
+        true,
+    );
 }
 
 #[test]
 fn an_awkward_tree_comes_back_encrypted_without_the_archive_dir() {
-    check(VolumeMode::Encrypted, &[awkward(), edited(), awkward()], false);
+    check(
+        VolumeMode::Encrypted,
+        &[awkward(), edited(), awkward()],
+        false,
+    );
 }
 
 #[test]
 fn an_unchanged_tree_makes_an_increment_of_one_empty_volume() {
     let world = World::new(VolumeMode::Plain);
     world.put(&awkward(), None);
-    world.backup(BackupKind::Full, 0, &Heard::default()).unwrap();
-    let report = world.backup(BackupKind::Incremental, 1, &Heard::default()).unwrap();
+    world
+        .backup(BackupKind::Full, 0, &Heard::default())
+        .unwrap();
+    let report = world
+        .backup(BackupKind::Incremental, 1, &Heard::default())
+        .unwrap();
     assert_eq!((report.statistics.delta_entries, report.volumes), (0, 1));
-    world.restored(None).assert_is(&world.expected(), "the tree");
+    world
+        .restored(None)
+        .assert_is(&world.expected(), "the tree");
 }
 
 proptest! {

@@ -11,11 +11,23 @@ use crate::world::{Heard, World};
 /// Lets the n-th call of an operation fail for good and everything after it, as a killed run does.
 fn dying(world: &World, op: Op, n: u32) -> Arc<dyn Storage> {
     let memory = Arc::clone(&world.memory) as Arc<dyn Storage>;
-    let ops = [Op::Put, Op::BeginUpload, Op::PutPart, Op::Complete, Op::Head];
-    let mut rules = vec![FaultRule::new(op, When::From(n), Action::Fail(ErrorKind::Other))];
-    rules.extend(ops.iter().filter(|o| **o != op).map(|o| {
-        FaultRule::new(*o, When::From(10_000), Action::Fail(ErrorKind::Other))
-    }));
+    let ops = [
+        Op::Put,
+        Op::BeginUpload,
+        Op::PutPart,
+        Op::Complete,
+        Op::Head,
+    ];
+    let mut rules = vec![FaultRule::new(
+        op,
+        When::From(n),
+        Action::Fail(ErrorKind::Other),
+    )];
+    rules.extend(
+        ops.iter()
+            .filter(|o| **o != op)
+            .map(|o| FaultRule::new(*o, When::From(10_000), Action::Fail(ErrorKind::Other))),
+    );
     Arc::new(Fault::new(memory, rules))
 }
 
@@ -26,20 +38,35 @@ fn dies_everywhere(mode: VolumeMode, op: Op, start: &Tree, then: &Tree) {
         world.put(start, None);
         let first = world.expected();
         let target = world.target(dying(&world, op, n), "secret");
-        let survived = world.backup_to(&target, BackupKind::Full, 0, &Heard::default()).is_ok();
+        let survived = world
+            .backup_to(&target, BackupKind::Full, 0, &Heard::default())
+            .is_ok();
         if !survived {
-            world.backup(BackupKind::Full, 1, &Heard::default()).unwrap();
+            world
+                .backup(BackupKind::Full, 1, &Heard::default())
+                .unwrap();
         }
-        world.restored(None).assert_is(&first, format_args!("full that died at {op:?} {n}"));
+        world
+            .restored(None)
+            .assert_is(&first, format_args!("full that died at {op:?} {n}"));
 
         world.put(then, Some(start));
         let target = world.target(dying(&world, op, n), "secret");
-        let ended = world.backup_to(&target, BackupKind::Incremental, 2, &Heard::default()).is_ok();
+        let ended = world
+            .backup_to(&target, BackupKind::Incremental, 2, &Heard::default())
+            .is_ok();
         if !ended {
-            world.backup(BackupKind::Incremental, 3, &Heard::default()).unwrap();
+            world
+                .backup(BackupKind::Incremental, 3, &Heard::default())
+                .unwrap();
         }
-        world.restored(None).assert_is(&world.expected(), format_args!("inc that died at {op:?} {n}"));
-        world.restored(Some(1)).assert_is(&first, format_args!("full under the inc, {op:?} {n}"));
+        world.restored(None).assert_is(
+            &world.expected(),
+            format_args!("inc that died at {op:?} {n}"),
+        );
+        world
+            .restored(Some(1))
+            .assert_is(&first, format_args!("full under the inc, {op:?} {n}"));
         if survived && ended {
             assert!(n > 2, "nothing died");
             return;
@@ -49,17 +76,32 @@ fn dies_everywhere(mode: VolumeMode, op: Op, start: &Tree, then: &Tree) {
 
 #[test]
 fn a_run_that_dies_at_any_completed_upload_is_resumed() {
-    dies_everywhere(VolumeMode::Plain, Op::Complete, &filler(2), &filler_edited(2));
+    dies_everywhere(
+        VolumeMode::Plain,
+        Op::Complete,
+        &filler(2),
+        &filler_edited(2),
+    );
 }
 
 #[test]
 fn a_run_that_dies_at_any_put_is_resumed() {
-    dies_everywhere(VolumeMode::Encrypted, Op::Put, &filler(2), &filler_edited(2));
+    dies_everywhere(
+        VolumeMode::Encrypted,
+        Op::Put,
+        &filler(2),
+        &filler_edited(2),
+    );
 }
 
 #[test]
 fn a_run_that_dies_at_any_size_check_is_resumed() {
-    dies_everywhere(VolumeMode::Gzip { level: 1 }, Op::Head, &filler(2), &filler_edited(2));
+    dies_everywhere(
+        VolumeMode::Gzip { level: 1 },
+        Op::Head,
+        &filler(2),
+        &filler_edited(2),
+    );
 }
 
 /// A tree whose one large file fills several volumes.
@@ -75,7 +117,9 @@ fn interrupted(op: Op, n: u32) -> World {
     let world = World::new(VolumeMode::Plain);
     world.put(&large(1), None);
     let target = world.target(dying(&world, op, n), "secret");
-    world.backup_to(&target, BackupKind::Full, 0, &Heard::default()).unwrap_err();
+    world
+        .backup_to(&target, BackupKind::Full, 0, &Heard::default())
+        .unwrap_err();
     world
 }
 
@@ -91,7 +135,9 @@ fn an_unchanged_large_file_is_gone_on_with_in_its_middle() {
         let report = world.backup(BackupKind::Full, 1, &heard).unwrap();
         assert!(report.resumed);
         assert_eq!(heard.lines(), ["resumed after 3"]);
-        world.restored(None).assert_is(&world.expected(), "the tree");
+        world
+            .restored(None)
+            .assert_is(&world.expected(), "the tree");
     }
 }
 
@@ -103,7 +149,9 @@ fn a_large_file_that_changed_since_is_stored_anew_not_mixed() {
         let heard = Heard::default();
         world.backup(BackupKind::Full, 1, &heard).unwrap();
         assert_eq!(heard.lines(), ["started over"]);
-        world.restored(None).assert_is(&world.expected(), "the tree");
+        world
+            .restored(None)
+            .assert_is(&world.expected(), "the tree");
     }
 }
 
@@ -115,12 +163,22 @@ fn early_files_that_changed_or_came_since_reach_the_next_increment() {
         changed.put("a", Node::file("changed").mtime(1_700_000_000));
         changed.put("aa", Node::file("new"));
         world.put(&changed, Some(&large(1)));
-        world.backup(BackupKind::Full, 1, &Heard::default()).unwrap();
-        world.backup(BackupKind::Incremental, 2, &Heard::default()).unwrap();
-        world.restored(None).assert_is(&world.expected(), "after the increment");
+        world
+            .backup(BackupKind::Full, 1, &Heard::default())
+            .unwrap();
+        world
+            .backup(BackupKind::Incremental, 2, &Heard::default())
+            .unwrap();
+        world
+            .restored(None)
+            .assert_is(&world.expected(), "after the increment");
         changed.put("a", Node::file("changed again").mtime(1_700_000_100));
         world.put(&changed, Some(&large(1)));
-        world.backup(BackupKind::Incremental, 3, &Heard::default()).unwrap();
-        world.restored(None).assert_is(&world.expected(), "after one more");
+        world
+            .backup(BackupKind::Incremental, 3, &Heard::default())
+            .unwrap();
+        world
+            .restored(None)
+            .assert_is(&world.expected(), "after one more");
     }
 }

@@ -28,12 +28,18 @@ struct Passphrase(&'static str);
 impl KeyProvider for Passphrase {
     fn decryptor(&self) -> Result<Arc<Decryptor>> {
         let passphrase = Some(Secret::from(self.0));
-        Ok(Arc::new(Decryptor::new(DecryptorOptions { passphrase, ..DecryptorOptions::default() })))
+        Ok(Arc::new(Decryptor::new(DecryptorOptions {
+            passphrase,
+            ..DecryptorOptions::default()
+        })))
     }
 
     fn encryptor(&self) -> Result<Arc<Encryptor>> {
         let made = Encryptor::symmetric(Secret::from(self.0), Compression::Zip(1));
-        made.map(Arc::new).map_err(|source| Error::OpenPgp { object: "test".into(), source })
+        made.map(Arc::new).map_err(|source| Error::OpenPgp {
+            object: "test".into(),
+            source,
+        })
     }
 
     fn is_symmetric(&self) -> bool {
@@ -77,7 +83,10 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(mode: VolumeMode) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .build()
+            .unwrap();
         Self {
             memory: Arc::new(MemoryStorage::new()),
             mode,
@@ -133,20 +142,42 @@ impl World {
             local_dir: b"source".to_vec(),
             rules: Rules::all(),
             numeric_owner: false,
+            copy_links: false,
             files_changed: true,
             dry_run: false,
         }
     }
 
-    pub(crate) fn backup(&self, kind: BackupKind, day: i64, monitor: &dyn Monitor) -> Result<BackupReport> {
+    pub(crate) fn backup(
+        &self,
+        kind: BackupKind,
+        day: i64,
+        monitor: &dyn Monitor,
+    ) -> Result<BackupReport> {
         self.backup_to(&self.plain_target(), kind, day, monitor)
     }
 
-    pub(crate) fn backup_to(&self, target: &Target, kind: BackupKind, day: i64, monitor: &dyn Monitor) -> Result<BackupReport> {
-        redup_engine::backup(target, &self.source(), &self.backup_options(kind, day), monitor)
+    pub(crate) fn backup_to(
+        &self,
+        target: &Target,
+        kind: BackupKind,
+        day: i64,
+        monitor: &dyn Monitor,
+    ) -> Result<BackupReport> {
+        redup_engine::backup(
+            target,
+            &self.source(),
+            &self.backup_options(kind, day),
+            monitor,
+        )
     }
 
-    pub(crate) fn restore_to(&self, to: &Path, day: Option<i64>, monitor: &dyn Monitor) -> Result<RestoreReport> {
+    pub(crate) fn restore_to(
+        &self,
+        to: &Path,
+        day: Option<i64>,
+        monitor: &dyn Monitor,
+    ) -> Result<RestoreReport> {
         let options = RestoreOptions {
             time: day.map(|day| Timestamp::from_secs(START + day * DAY)),
             path: PathIndex::root(),
@@ -177,6 +208,7 @@ impl World {
             path: PathIndex::root(),
             compare_data,
             rules: Rules::all(),
+            copy_links: false,
             numeric_owner: false,
             ignore_errors: false,
             tempdir: self.root.path().to_owned(),
@@ -186,10 +218,17 @@ impl World {
 
     pub(crate) fn listed(&self, day: i64) -> Vec<Vec<u8>> {
         let mut paths = Vec::new();
-        let options = ListOptions { time: Some(Timestamp::from_secs(START + day * DAY)) };
-        redup_engine::list(&self.plain_target(), &options, &redup_engine::Silent, |head| {
-            paths.push(head.index.as_bytes().to_vec());
-        })
+        let options = ListOptions {
+            time: Some(Timestamp::from_secs(START + day * DAY)),
+        };
+        redup_engine::list(
+            &self.plain_target(),
+            &options,
+            &redup_engine::Silent,
+            |head| {
+                paths.push(head.index.as_bytes().to_vec());
+            },
+        )
         .unwrap();
         paths
     }
