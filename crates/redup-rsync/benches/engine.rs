@@ -16,9 +16,6 @@ use redup_rsync::{
     block_len, patch,
 };
 
-/// How much a backup hands on at a time.
-const CHUNK: usize = 1 << 20;
-
 fn main() {
     let mebibytes = std::env::args()
         .skip(1)
@@ -69,47 +66,48 @@ fn successors(basis: &[u8], block_len: usize) -> [(&'static str, Vec<u8>); 6] {
 }
 
 fn signatures(name: &str, data: &[u8], block_len: BlockLen) {
-    let theirs = best(2, || their_signature(data, block_len));
-    let ours = best(7, || {
+    let theirs = || their_signature(data, block_len);
+    let ours = || {
         black_box(signature_of(data, block_len));
-    });
-    report(name, data.len(), theirs, ours);
+    };
+    compare(name, data.len(), theirs, ours);
 }
 
 fn deltas(name: &str, basis: &[u8], new: &[u8], signature: &Signature) {
-    let mut their_delta = Vec::with_capacity(new.len() + (1 << 20));
-    let theirs = best(2, || {
+    let index = || DeltaIndex::new(Signature::parse(signature.as_bytes()).unwrap());
+    let room = || Vec::with_capacity(new.len() + (1 << 20));
+
+    let (mut their_delta, mut delta) = (room(), room());
+    let mut theirs = || {
         their_delta.clear();
         let mut signature = Cursor::new(signature.as_bytes());
         librsync::whole::delta(&mut Cursor::new(new), &mut signature, &mut their_delta).unwrap();
-    });
-    let mut delta = Vec::with_capacity(new.len() + (1 << 20));
-    let ours = best(7, || {
+    };
+    let ours = || {
         delta.clear();
-        let index = DeltaIndex::new(Signature::parse(signature.as_bytes()).unwrap());
+        let index = index();
         let mut encoder = DeltaEncoder::new(&index);
-        new.chunks(CHUNK)
-            .for_each(|chunk| encoder.push(chunk, &mut delta));
+        read(new, signature.block_len(), |chunk| {
+            encoder.push(chunk, &mut delta)
+        });
         encoder.finish(&mut delta);
-    });
-    report(name, new.len(), theirs, ours);
+    };
+    compare(name, new.len(), &mut theirs, ours);
 
     let block_len = block_len(new.len() as u64, None);
-    let their_signature = best(1, || their_signature(new, block_len));
-    let ours = best(7, || {
-        delta.clear();
-        let index = DeltaIndex::new(Signature::parse(signature.as_bytes()).unwrap());
+    let theirs = || {
+        theirs();
+        their_signature(new, block_len);
+    };
+    let mut same_delta = room();
+    let ours = || {
+        same_delta.clear();
+        let index = index();
         let mut differ = Differ::new(&index, block_len);
-        new.chunks(CHUNK)
-            .for_each(|chunk| differ.push(chunk, &mut delta));
-        black_box(differ.finish(&mut delta));
-    });
-    report(
-        "  and the new signature",
-        new.len(),
-        theirs + their_signature,
-        ours,
-    );
+        read(new, block_len, |chunk| differ.push(chunk, &mut same_delta));
+        black_box(differ.finish(&mut same_delta));
+    };
+    compare("  and the new signature", new.len(), theirs, ours);
     println!(
         "{:<38}{:>10}{:>10}",
         "  bytes of delta",
@@ -117,8 +115,8 @@ fn deltas(name: &str, basis: &[u8], new: &[u8], signature: &Signature) {
         delta.len()
     );
 
-    let mut patched = Vec::with_capacity(new.len());
-    let limits = PatchLimits::default();
+    assert!(delta == same_delta, "{name}: the deltas differ");
+    let (mut patched, limits) = (room(), PatchLimits::default());
     patch(delta.as_slice(), basis, &mut patched, &limits).unwrap();
     assert!(
         patched == new,
@@ -136,33 +134,53 @@ fn their_signature(data: &[u8], block_len: BlockLen) {
 
 fn signature_of(data: &[u8], block_len: BlockLen) -> Signature {
     let mut builder = SignatureBuilder::new(block_len);
-    data.chunks(CHUNK).for_each(|chunk| builder.update(chunk));
+    read(data, block_len, |chunk| builder.update(chunk));
     builder.finish()
 }
 
-fn best(runs: usize, mut work: impl FnMut()) -> Duration {
-    let time = |_| {
-        let start = processor_time();
+/// Copies the file piece by piece into one buffer, as reading it would.
+fn read(file: &[u8], block_len: BlockLen, mut push: impl FnMut(&[u8])) {
+    let mut buffer = vec![0; block_len.piece_len()];
+    for piece in file.chunks(block_len.piece_len()) {
+        let buffer = &mut buffer[..piece.len()];
+        buffer.copy_from_slice(piece);
+        push(buffer);
+    }
+}
+
+/// Prints the best rates of both, measured in turns.
+fn compare(name: &str, bytes: usize, mut theirs: impl FnMut(), mut ours: impl FnMut()) {
+    let times = || (time(&mut theirs), time(&mut ours));
+    let times: Vec<_> = std::iter::repeat_with(times).take(TURNS).collect();
+    let rate = |time: Option<Duration>| bytes as f64 / 1e6 / time.unwrap_or_default().as_secs_f64();
+    let theirs = rate(times.iter().map(|turn| turn.0).min());
+    let ours = rate(times.iter().map(|turn| turn.1).min());
+    println!(
+        "{name:<38}{theirs:>10.0}{ours:>10.0}{:>7.1}x",
+        ours / theirs
+    );
+}
+
+const TURNS: usize = 6;
+
+/// The time of one piece of work, repeated for long enough to be measured.
+fn time(mut work: impl FnMut()) -> Duration {
+    let start = processor_time();
+    let mut times = 0;
+    loop {
         work();
-        processor_time().saturating_sub(start)
-    };
-    (0..runs).map(time).min().unwrap_or_default()
+        times += 1;
+        let time = processor_time().saturating_sub(start);
+        if time > Duration::from_millis(100) {
+            return time / times;
+        }
+    }
 }
 
 /// What this thread has used of a core, so that other programs disturb less; precise to some milliseconds.
 fn processor_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     Duration::from_nanos(stat.split(' ').next().unwrap().parse().unwrap())
-}
-
-fn report(name: &str, bytes: usize, theirs: Duration, ours: Duration) {
-    let rate = |time: Duration| bytes as f64 / 1e6 / time.as_secs_f64();
-    println!(
-        "{name:<38}{:>10.0}{:>10.0}{:>7.1}x",
-        rate(theirs),
-        rate(ours),
-        rate(ours) / rate(theirs)
-    );
 }
 
 /// Bytes without pattern.

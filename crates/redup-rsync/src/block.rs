@@ -25,10 +25,29 @@ impl BlockLen {
         self.0
     }
 
+    /// How many bytes of a file are best handed on at a time.
+    ///
+    /// Any number will do, but of a multiple of the blocks that are summed together none has to be
+    /// copied in order to wait for the others. At least 256 KiB, and more than 512 KiB only for blocks
+    /// longer than 16 KiB, then 16 blocks, and 32 MiB or one block at most.
+    pub fn piece_len(self) -> usize {
+        const ENOUGH: usize = 256 << 10;
+        self.group_len() * ENOUGH.div_ceil(self.group_len())
+    }
+
+    /// How many bytes are gathered in order to be summed together.
+    pub(crate) fn group_len(self) -> usize {
+        const MOST: usize = 32 << 20;
+        self.as_usize() * (MOST / self.as_usize()).clamp(1, GROUP)
+    }
+
     pub(crate) fn as_usize(self) -> usize {
         self.0 as usize
     }
 }
+
+/// The blocks worth summing together: as many as the widest kernel has lanes.
+pub(crate) const GROUP: usize = 16;
 
 /// The shortest block that is chosen; all chosen lengths are multiples of it.
 const STEP: u32 = 512;
@@ -77,6 +96,25 @@ mod tests {
         assert_eq!(block_len(10, Some(100)).get(), 100);
         assert_eq!(block_len(10, Some(0)).get(), 1);
         assert_eq!(block_len(10, Some(u32::MAX)).get(), 512);
+    }
+
+    #[test]
+    fn pieces_are_whole_groups_of_moderate_length() {
+        for (block_len, piece_len) in [
+            (1, 256 << 10),
+            (512, 256 << 10),
+            (1536, 11 * 16 * 1536),
+            (16_384, 256 << 10),
+            (31_744, 16 * 31_744),
+            (4 << 20, 32 << 20),
+            (48 << 20, 48 << 20),
+        ] {
+            assert_eq!(
+                BlockLen(block_len).piece_len(),
+                piece_len,
+                "blocks of {block_len} bytes"
+            );
+        }
     }
 
     #[test]

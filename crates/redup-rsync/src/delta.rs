@@ -30,7 +30,7 @@ pub use output::MAX_LITERAL;
 /// of adjacent ranges are one command.
 ///
 /// Holds back some 16 blocks of the basis' block length, one literal, and nothing that grows with the file.
-/// Pieces of many blocks are faster, as then only their ends are copied.
+/// Pieces of [`BlockLen::piece_len`](crate::BlockLen::piece_len) bytes are best: they are not copied while they match.
 #[derive(Debug)]
 pub struct DeltaEncoder<I> {
     index: I,

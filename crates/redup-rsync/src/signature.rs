@@ -217,7 +217,8 @@ fn be_u32(bytes: &[u8], at: usize) -> u32 {
 
 /// Makes the [`Signature`] of a stream: rollsum and MD4, with strong checksums of 8 bytes.
 ///
-/// Holds back up to 16 blocks, which are summed side by side. Chunks of many blocks are not copied.
+/// Holds back up to 16 blocks, which are summed side by side. Chunks of [`BlockLen::piece_len`]
+/// bytes are best: they are not copied.
 #[derive(Debug)]
 pub struct SignatureBuilder {
     sums: Sums,

@@ -18,6 +18,7 @@ mod scalar;
 
 pub(crate) use filter::Filter;
 
+use crate::block::GROUP;
 use crate::rollsum::{Rolling, WeakKind};
 use crate::strong::Strong;
 use crate::{BlockLen, SignatureKind};
@@ -134,16 +135,11 @@ impl Kernel {
 pub(crate) struct BlockSummer {
     kind: SignatureKind,
     block_len: usize,
+    group_len: usize,
     kernel: Kernel,
     starts: Vec<usize>,
     sums: Vec<BlockSum>,
 }
-
-/// The blocks worth summing together: as many as the widest kernel has lanes.
-pub(crate) const GROUP: usize = 16;
-
-/// The most bytes that are gathered in order to be summed together.
-const MAX_GROUP_LEN: usize = 32 << 20;
 
 impl BlockSummer {
     pub(crate) fn new(kind: SignatureKind, block_len: BlockLen) -> Self {
@@ -151,6 +147,7 @@ impl BlockSummer {
         Self {
             kind,
             block_len: block_len.as_usize(),
+            group_len: block_len.group_len(),
             kernel: Kernel::detect(),
             starts,
             sums,
@@ -159,7 +156,7 @@ impl BlockSummer {
 
     /// How many bytes are worth gathering before blocks are summed.
     pub(crate) fn group_len(&self) -> usize {
-        self.block_len * (MAX_GROUP_LEN / self.block_len).clamp(1, GROUP)
+        self.group_len
     }
 
     /// The sums of the whole blocks that `bytes` consist of.

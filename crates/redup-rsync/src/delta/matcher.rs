@@ -1,6 +1,7 @@
 use super::output::Output;
+use crate::block::GROUP;
 use crate::rollsum::Rolling;
-use crate::simd::{BlockSum, BlockSummer, GROUP, Hit, Kernel};
+use crate::simd::{BlockSum, BlockSummer, Hit, Kernel};
 use crate::{DeltaIndex, Signature, SignatureKind};
 
 /// Decides which ranges of the new file are copies and which are literal.
@@ -50,11 +51,6 @@ impl Matcher {
         at_end: bool,
         delta: &mut Vec<u8>,
     ) -> usize {
-        let needed = if at_end {
-            self.block_len
-        } else {
-            self.runs.summer.group_len().max(2 * self.block_len)
-        };
         let (mut at, mut literal_from) = (0, 0);
         loop {
             let left = &bytes[at..];
@@ -75,10 +71,9 @@ impl Matcher {
                 }
                 continue;
             }
-            if left.len() < needed {
+            let Some(sum) = self.runs.sum(known, left, place, at_end) else {
                 break;
-            }
-            let sum = self.runs.sum(known, left, place);
+            };
             if let Some(block) = self.fitting(known.index, &sum) {
                 self.output.literal(&bytes[literal_from..at], delta);
                 self.copy(block, self.block_len, delta);
@@ -86,13 +81,22 @@ impl Matcher {
                 self.candidates.matched();
                 at += self.block_len;
                 literal_from = at;
-            } else if let Some(next) = self.fitting_after_edit(known, left, place) {
-                self.expected = Some(next);
-                at += self.block_len;
-            } else {
-                self.expected = None;
-                self.search = Some(Rolling::new(self.kind.weak(), sum.weak, self.block_len));
+                continue;
             }
+            if let Some(expected) = self.expected {
+                let (after, place) = (&left[self.block_len..], place + self.block_len as u64);
+                let sum = self.runs.sum(known, after, place, at_end);
+                if sum.is_none() && !at_end {
+                    break;
+                }
+                if sum.is_some_and(|sum| known.index.signature().has(expected + 1, &sum)) {
+                    self.expected = Some(expected + 1);
+                    at += self.block_len;
+                    continue;
+                }
+            }
+            self.expected = None;
+            self.search = Some(Rolling::new(self.kind.weak(), sum.weak, self.block_len));
         }
         self.output.literal(&bytes[literal_from..at], delta);
         self.base += at as u64;
@@ -121,16 +125,6 @@ impl Matcher {
         self.expected
             .filter(|&block| index.signature().has(block, sum))
             .or_else(|| index.find(sum))
-    }
-
-    /// The expected block was overwritten, the one after it is still in its place.
-    fn fitting_after_edit(&mut self, known: Known<'_>, left: &[u8], place: u64) -> Option<usize> {
-        let next = self.expected? + 1;
-        let after = left
-            .get(self.block_len..)
-            .filter(|after| after.len() >= self.block_len)?;
-        let sum = self.runs.sum(known, after, place + self.block_len as u64);
-        known.index.signature().has(next, &sum).then_some(next)
     }
 
     /// The last block of the basis and its length, if the file ends with it.
@@ -177,24 +171,43 @@ struct Runs {
 
 impl Runs {
     /// The sum of the block that `bytes`, found at `place` of the new file, starts with.
-    fn sum(&mut self, known: Known<'_>, bytes: &[u8], place: u64) -> BlockSum {
-        if let Some(sum) = known.sums.and_then(|sums| self.aligned(sums, place)) {
-            return sum;
+    ///
+    /// `None` if there is no whole block, or if it is not known yet and there will be more bytes to sum together.
+    fn sum(
+        &mut self,
+        known: Known<'_>,
+        bytes: &[u8],
+        place: u64,
+        at_end: bool,
+    ) -> Option<BlockSum> {
+        if bytes.len() < self.block_len {
+            return None;
         }
-        let distance = place.wrapping_sub(self.start);
-        let block_len = self.block_len as u64;
-        if distance.is_multiple_of(block_len)
-            && let Ok(nth) = usize::try_from(distance / block_len)
-            && let Some(sum) = self.sums.get(nth)
-        {
-            return *sum;
+        let known = known
+            .sums
+            .and_then(|sums| self.aligned(sums, place))
+            .or_else(|| self.summed(place));
+        let group_len = self.summer.group_len();
+        if known.is_some() || bytes.len() < group_len && !at_end {
+            return known;
         }
-        let group = self.summer.group_len().min(bytes.len());
         self.start = place;
         self.sums.clear();
+        self.sums.extend_from_slice(
+            self.summer
+                .sums_of_run(&bytes[..group_len.min(bytes.len())]),
+        );
+        self.summed(place)
+    }
+
+    /// The sum of the block at `place`, if it was summed together with the ones before it.
+    fn summed(&self, place: u64) -> Option<BlockSum> {
+        let distance = place.checked_sub(self.start)?;
+        let nth = usize::try_from(distance / self.block_len as u64).ok()?;
         self.sums
-            .extend_from_slice(self.summer.sums_of_run(&bytes[..group]));
-        self.sums[0]
+            .get(nth)
+            .filter(|_| distance.is_multiple_of(self.block_len as u64))
+            .copied()
     }
 
     fn aligned(&self, sums: &Signature, place: u64) -> Option<BlockSum> {
@@ -276,8 +289,9 @@ impl Candidates {
         }
         // The first one mostly fits, and then the blocks after it do; the others are there by accident.
         if let Some((&first, others)) = self.starts.split_first() {
-            let sum = runs.sum(known, &bytes[first..], place + first as u64);
-            if known.index.find(&sum).is_some() {
+            // Its bytes are there, so there is no need to wait.
+            let sum = runs.sum(known, &bytes[first..], place + first as u64, true);
+            if sum.is_some_and(|sum| known.index.find(&sum).is_some()) {
                 return Search::Found(first);
             }
             for starts in others.chunks(GROUP) {
@@ -343,5 +357,35 @@ impl Credit {
             }
             None => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_hashed_in_vain_is_bounded_by_what_is_searched() {
+        for block_len in [512, 31_744] {
+            let mut credit = Credit::new(block_len);
+            let places = 100 * block_len;
+            let taken = (0..places).filter(|&place| credit.take(place)).count() as u64;
+            assert!(taken * block_len <= places * CREDIT_PER_BYTE + CREDIT_BLOCKS * block_len);
+            assert!(
+                taken > 100 * CREDIT_PER_BYTE - 1,
+                "the credit earned is used"
+            );
+        }
+    }
+
+    #[test]
+    fn a_fitting_block_restores_the_credit() {
+        let mut credit = Credit::new(1 << 20);
+        let burst =
+            |credit: &mut Credit| (0..100).take_while(|&place| credit.take(place)).count() as u64;
+        assert_eq!(burst(&mut credit), CREDIT_BLOCKS);
+        assert_eq!(burst(&mut credit), 0);
+        credit.refill();
+        assert_eq!(burst(&mut credit), CREDIT_BLOCKS);
     }
 }
