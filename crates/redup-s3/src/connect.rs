@@ -268,7 +268,7 @@ fn bucket(
             endpoint: endpoint.url.clone(),
             region: region.to_owned(),
             on_amazon: endpoint.on_amazon,
-            dual_stack: endpoint.dual_stack,
+            dual_stack: endpoint.is_dual_stack(),
             kms: matches!(options.encryption, Encryption::Kms { .. }),
             class_asked: !options.classes.is_default(),
         },

@@ -196,6 +196,9 @@ impl Failure {
             Trouble::None if self.means_missing_bucket(op) => {
                 format!("S3 bucket \"{}\" does not exist", place.bucket)
             }
+            Trouble::None if self.code.as_deref() == Some("NoSuchUpload") => {
+                "the upload was given up at the server".into()
+            }
             Trouble::None if kind == ErrorKind::NotFound => "does not exist".into(),
             Trouble::None | Trouble::Garbled => self.answer(),
             Trouble::NoCredentials => "no usable credentials".into(),

@@ -11,6 +11,9 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_http_client::{Builder, Connector};
 use redup_storage::{Error, ErrorKind, Op, Result};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 /// A client that trusts the system's certificates and those of `ca_file`.
 pub(crate) fn client(ca_file: Option<&Path>) -> Result<SharedHttpClient> {
@@ -36,11 +39,9 @@ fn tls_context(ca_file: Option<&Path>) -> Result<TlsContext> {
     };
     let name = path.display().to_string();
     let pem = std::fs::read(path).map_err(|error| Error::from_io(Op::Connect, &name, error))?;
-    // The TLS library panics on a file without a certificate.
-    if !holds_certificate(&pem) {
-        return Err(Error::new(ErrorKind::Other, Op::Connect, name)
-            .with_detail("no PEM certificate in the file"));
-    }
+    // The client panics on a file that is not what it expects.
+    check_certificates(&pem)
+        .map_err(|fault| Error::new(ErrorKind::Other, Op::Connect, &name).with_detail(fault))?;
     let trust = TrustStore::default().with_pem_certificate(pem);
     TlsContext::builder()
         .with_trust_store(trust)
@@ -48,9 +49,19 @@ fn tls_context(ca_file: Option<&Path>) -> Result<TlsContext> {
         .map_err(|error| Error::new(ErrorKind::Other, Op::Connect, name).with_source(error))
 }
 
-fn holds_certificate(pem: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(pem);
-    text.contains("-----BEGIN CERTIFICATE-----") && text.contains("-----END CERTIFICATE-----")
+/// Whether every certificate of a PEM file can be used, and there is one.
+fn check_certificates(pem: &[u8]) -> std::result::Result<(), &'static str> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|_| "not a file of PEM certificates")?;
+        roots
+            .add(certificate)
+            .map_err(|_| "a certificate in the file cannot be used")?;
+    }
+    match roots.is_empty() {
+        true => Err("no PEM certificate in the file"),
+        false => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -63,15 +74,22 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::NotFound);
         assert!(error.to_string().contains("/nonexistent/ca.pem"));
         let folder = tempfile::tempdir().unwrap();
-        let empty = folder.path().join("empty.pem");
-        std::fs::write(&empty, "nothing here").unwrap();
-        let error = client(Some(&empty)).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .ends_with("empty.pem: no PEM certificate in the file"),
-            "{error}"
-        );
+        let file = folder.path().join("ca.pem");
+        for (content, expected) in [
+            ("nothing here", "no PEM certificate in the file"),
+            (
+                "-----BEGIN CERTIFICATE-----\n!!\n",
+                "not a file of PEM certificates",
+            ),
+            (
+                "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+                "a certificate in the file cannot be used",
+            ),
+        ] {
+            std::fs::write(&file, content).unwrap();
+            let error = client(Some(&file)).unwrap_err().to_string();
+            assert!(error.ends_with(expected), "{error}");
+        }
     }
 
     #[test]

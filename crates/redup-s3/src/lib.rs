@@ -26,6 +26,8 @@ mod hint;
 mod http;
 mod options;
 mod read;
+#[cfg(test)]
+mod scripted;
 mod storage;
 #[cfg(test)]
 mod testing;

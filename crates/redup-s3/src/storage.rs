@@ -59,6 +59,11 @@ impl S3Storage {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn bucket(&self) -> &Bucket {
+        &self.bucket
+    }
+
     /// The region in use: the one asked for, or the bucket's own where that differs.
     pub fn region(&self) -> &str {
         &self.bucket.place.region

@@ -26,7 +26,7 @@ pub(crate) fn options(bucket: &str) -> S3Options {
     S3Options {
         keys: Some(Keys {
             access_key_id: "AKIDEXAMPLE".into(),
-            secret_access_key: "secret".into(),
+            secret_access_key: "topsecret".into(),
             session_token: None,
         }),
         region: Some("us-east-1".into()),

@@ -219,6 +219,7 @@ impl S3Upload {
                 // An earlier completion may have succeeded and its answer been lost.
                 return match self.bucket.head(Op::Complete, &self.name).await {
                     Ok(found) if found == len => Ok(()),
+                    Err(error) if error.kind().is_transient() => Err(error),
                     _ => Err(self.failed(Op::Complete, failure)),
                 };
             }

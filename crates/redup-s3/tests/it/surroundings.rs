@@ -37,7 +37,7 @@ pub(crate) fn keys(id: &str, secret: &str) -> Keys {
 pub(crate) struct Notices(Arc<Mutex<Vec<Notice>>>);
 
 impl Notices {
-    pub(crate) fn into_options(&self, options: S3Options) -> S3Options {
+    pub(crate) fn listen(&self, options: S3Options) -> S3Options {
         let notices = Arc::clone(&self.0);
         let notify = move |notice: &Notice| notices.lock().unwrap().push(notice.clone());
         S3Options {

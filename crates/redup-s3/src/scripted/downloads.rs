@@ -1,0 +1,117 @@
+//! Listings and ranges, and servers that answer something else than was asked for.
+
+use redup_storage::{ErrorKind, Storage};
+
+use crate::testing::{Answer, Script, Seen, options};
+
+fn page(keys: &[&str], token: Option<&str>) -> Answer {
+    let object = |key: &&str| format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>");
+    let more = token.map_or(String::new(), |token| {
+        format!(
+            "<IsTruncated>true</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>"
+        )
+    });
+    let objects: String = keys.iter().map(object).collect();
+    Answer::Status(
+        200,
+        &[],
+        format!("<ListBucketResult>{more}{objects}</ListBucketResult>"),
+    )
+}
+
+fn listing(mut react: impl FnMut(&Seen) -> Answer + Send + 'static) -> Script {
+    Script::new(move |seen| match seen.verb().as_str() {
+        "GET list-type" => react(seen),
+        _ => Answer::ok(),
+    })
+}
+
+async fn names(script: &Script) -> Vec<String> {
+    let store = script.connect(options("bkt")).await.unwrap();
+    store
+        .list()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|object| object.name)
+        .collect()
+}
+
+#[tokio::test]
+async fn pages_are_followed_to_the_last() {
+    let script = listing(|seen| match seen.uri.contains("continuation-token=two") {
+        true => page(&["p/c"], None),
+        false => page(&["p/b", "p/a"], Some("two")),
+    });
+    assert_eq!(names(&script).await, ["b", "a", "c"]);
+    assert!(
+        script.seen()[1].uri.contains("prefix=p%2F"),
+        "{}",
+        script.seen()[1].uri
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_repeats_ends_the_listing() {
+    let script = listing(|_| page(&["p/a"], Some("same")));
+    assert_eq!(names(&script).await, ["a", "a"]);
+    assert_eq!(script.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn markers_and_keys_of_other_folders_are_left_out() {
+    let script = listing(|_| {
+        page(
+            &["p/", "p/a/b", "q/c", "p/d", "p/..", "p/.redup-tmp-1"],
+            None,
+        )
+    });
+    assert_eq!(names(&script).await, ["d"]);
+}
+
+/// What reading bytes 2 to 6 of an object comes to.
+async fn reading(
+    status: u16,
+    headers: &'static [(&'static str, &'static str)],
+    body: &'static str,
+) -> Result<String, ErrorKind> {
+    let script = Script::new(move |seen| match seen.method.as_str() {
+        "GET" => Answer::Status(status, headers, body.into()),
+        _ => Answer::ok(),
+    });
+    let store = script.connect(options("bkt")).await.unwrap();
+    let data = store.get("x", 2..6).await.map_err(|error| error.kind())?;
+    assert_eq!(script.seen()[1].header("range"), Some("bytes=2-5"));
+    Ok(String::from_utf8_lossy(&data).into_owned())
+}
+
+#[tokio::test]
+async fn a_range_is_exactly_what_was_asked_for_or_an_error() {
+    const RIGHT: &[(&str, &str)] = &[("content-range", "bytes 2-5/10")];
+    assert_eq!(reading(206, RIGHT, "cdef").await, Ok("cdef".into()));
+    assert_eq!(reading(206, RIGHT, "cde").await, Err(ErrorKind::Corrupt));
+    assert_eq!(reading(206, RIGHT, "cdefg").await, Err(ErrorKind::Corrupt));
+    const OTHER: &[(&str, &str)] = &[("content-range", "bytes 0-3/10")];
+    assert_eq!(reading(206, OTHER, "abcd").await, Err(ErrorKind::Corrupt));
+    const NONSENSE: &[(&str, &str)] = &[("content-range", "lines 1-2")];
+    assert_eq!(
+        reading(206, NONSENSE, "abcd").await,
+        Err(ErrorKind::Corrupt)
+    );
+}
+
+#[tokio::test]
+async fn an_object_that_is_too_short_is_told_apart_from_a_short_answer() {
+    const SHORT: &[(&str, &str)] = &[("content-range", "bytes 2-3/4")];
+    assert_eq!(reading(206, SHORT, "cd").await, Err(ErrorKind::Mismatch));
+    assert_eq!(reading(416, &[], "").await, Err(ErrorKind::Mismatch));
+}
+
+#[tokio::test]
+async fn a_server_that_ignores_ranges_is_not_misread() {
+    const WHOLE: &[(&str, &str)] = &[("content-length", "10")];
+    assert_eq!(
+        reading(200, WHOLE, "abcdefghij").await,
+        Err(ErrorKind::Unsupported)
+    );
+}
