@@ -88,7 +88,7 @@ fn deltas(name: &str, basis: &[u8], new: &[u8], signature: &Signature) {
         let index = index();
         let mut encoder = DeltaEncoder::new(&index);
         read(new, signature.block_len(), |chunk| {
-            encoder.push(chunk, &mut delta)
+            encoder.push(chunk, &mut delta);
         });
         encoder.finish(&mut delta);
     };
