@@ -7,7 +7,7 @@ use crate::simd::{BlockSum, Filter};
 
 /// A signature made ready for searching: what a [`DeltaEncoder`](crate::DeltaEncoder) compares a new file with.
 ///
-/// Takes up to 34 bytes a block for duplicity's signatures. The larger part of it is made when the
+/// Takes 32 to 44 bytes a block for duplicity's signatures. The larger part of it is made when the
 /// first block is found out of place, so a file that only grew or was touched does not pay for it.
 ///
 /// May be shared by several encoders, also across threads.
