@@ -13,7 +13,7 @@ use redup_format::index::PathIndex;
 use redup_format::time::Timestamp;
 
 use crate::archive::Archive;
-use crate::volumes::{PlannedVolume, VolumeCursor, VolumeOpener};
+use crate::volumes::{Checker, PlannedVolume, VolumeCursor, VolumeOpener};
 use crate::{Error, Result};
 
 /// The sets that give the state at a time, oldest first, each with the volumes that are read.
@@ -90,8 +90,7 @@ pub(crate) fn opener<'a>(
     ignore_errors: bool,
 ) -> VolumeOpener<'a> {
     VolumeOpener {
-        transfer: archive.transfer().clone(),
-        keys: archive.keys(),
+        checker: Arc::new(Checker::new(archive.transfer().clone(), archive.keys())),
         monitor: archive.monitor(),
         ignore_errors,
         total: u32::try_from(total).unwrap_or(u32::MAX),
