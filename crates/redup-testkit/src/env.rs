@@ -382,6 +382,20 @@ pub struct Snapshot {
     dir: PathBuf,
 }
 
+impl Snapshot {
+    /// The copy of the target.
+    #[must_use]
+    pub fn target(&self) -> PathBuf {
+        self.dir.join("target")
+    }
+
+    /// The copy of the archive dir.
+    #[must_use]
+    pub fn archive(&self) -> PathBuf {
+        self.dir.join("archive")
+    }
+}
+
 /// The `file://` URL of a folder.
 #[must_use]
 pub fn url_of(folder: &Path) -> String {

@@ -15,6 +15,7 @@
 //! | [`tools`] | where `cargo xtask test` put duplicity, gpg and the S3 server |
 //! | [`gpghome`] | a GnuPG home with the fixture keys |
 //! | [`seaweed`] | a real S3 server on loopback |
+//! | [`surroundings`] | without root's rights, or on a disk that is nearly full |
 //! | [`damage`] | what disks and networks do to files |
 
 #![forbid(unsafe_code)]
@@ -27,5 +28,6 @@ pub mod listing;
 pub mod log;
 pub mod run;
 pub mod seaweed;
+pub mod surroundings;
 pub mod tools;
 pub mod trees;

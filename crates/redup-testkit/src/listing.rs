@@ -146,6 +146,15 @@ impl Listing {
         }
     }
 
+    /// Without `path` and what is below it.
+    #[must_use]
+    pub fn without(mut self, path: &[u8]) -> Self {
+        let gone = Key::from_bytes(path);
+        self.entries
+            .retain(|key, _| key.strip_prefix(&gone).is_none());
+        self
+    }
+
     /// Without names that are no UTF-8, which duplicity leaves out of its messages for programs.
     #[must_use]
     pub fn utf8_only(mut self) -> Self {
