@@ -3,15 +3,18 @@
 mod mdc_reader;
 mod mdc_writer;
 mod no_mdc;
+pub(crate) mod ocb;
+mod ocb_reader;
 
 pub(crate) use mdc_reader::MdcReader;
 pub(crate) use mdc_writer::MdcWriter;
 pub(crate) use no_mdc::NoMdcReader;
+pub(crate) use ocb_reader::LockedOcb;
 
 use std::io::{self, Read};
 
 use crate::cipher::Cipher;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Octets decrypted at a time: a multiple of every block length, and small enough to stay in cache between the
 /// cipher and the hash.
@@ -60,6 +63,17 @@ pub(crate) fn plausible_header(octet: u8) -> bool {
             | tag::LITERAL
             | tag::PADDING
     )
+}
+
+/// Reads the head of an encrypted data packet.
+pub(crate) fn exactly<const N: usize>(src: &mut impl Read) -> Result<[u8; N]> {
+    let mut start = [0; N];
+    src.read_exact(&mut start)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => Error::truncated("encrypted data"),
+            _ => Error::from_io(error),
+        })?;
+    Ok(start)
 }
 
 /// A source with the octets already taken from it put back.

@@ -10,7 +10,7 @@ use super::report::{MessageReport, Warning};
 use super::session::{SessionKey, Skesk};
 use crate::agent::Agent;
 use crate::armor::{Dearmor, is_armored};
-use crate::bulk::{MdcReader, NoMdcReader, key_fits};
+use crate::bulk::{LockedOcb, MdcReader, NoMdcReader, exactly, key_fits};
 use crate::error::{Error, Result};
 use crate::keyring::Keyring;
 use crate::packet::{Body, BodyReader, Header, tag};
@@ -90,6 +90,7 @@ impl Decryptor {
                     .push(body.collect(&mut input, MAX_KEY_PACKET_LEN)?),
                 tag::SEIPD => return self.open_seipd(&keys, BodyReader::new(input, body)),
                 tag::SED => return self.open_sed(&keys, BodyReader::new(input, body)),
+                tag::AED => return self.open_ocb(&keys, BodyReader::new(input, body)),
                 tag::LITERAL | tag::COMPRESSED | tag::ONE_PASS_SIGNATURE | tag::SIGNATURE => {
                     return Err(Error::damaged("the data are not encrypted"));
                 }
@@ -138,6 +139,17 @@ impl Decryptor {
             ..MessageReport::default()
         };
         self.read_content(Box::new(source), &session, report)
+    }
+
+    fn open_ocb<'a>(
+        &self,
+        keys: &KeyPackets,
+        body: impl BufRead + Send + 'a,
+    ) -> Result<MessageReader<'a>> {
+        let locked = LockedOcb::read(body)?;
+        let session = self.session_key(keys, |session| locked.fits(session))?;
+        let source = locked.unlock(&session)?;
+        self.read_content(Box::new(source), &session, MessageReport::default())
     }
 
     fn read_content<'a>(
@@ -241,14 +253,4 @@ impl KeyPackets {
             .map(|id| id.iter().map(|octet| format!("{octet:02X}")).collect())
             .collect()
     }
-}
-
-fn exactly<const N: usize>(src: &mut impl Read) -> Result<[u8; N]> {
-    let mut start = [0; N];
-    src.read_exact(&mut start)
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::UnexpectedEof => Error::truncated("encrypted data"),
-            _ => Error::from_io(error),
-        })?;
-    Ok(start)
 }

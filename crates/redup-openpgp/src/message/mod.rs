@@ -2,9 +2,11 @@
 
 pub(crate) mod decrypt;
 pub(crate) mod encrypt;
-pub(crate) mod public;
+mod public;
 pub(crate) mod reader;
 pub(crate) mod report;
-pub(crate) mod session;
-pub(crate) mod verify;
+mod session;
+mod verify;
 pub(crate) mod writer;
+
+pub(crate) use session::SessionKey;

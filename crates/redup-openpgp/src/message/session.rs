@@ -1,7 +1,8 @@
-//! Session keys behind passphrases: the SKESK packet, version 4.
+//! Session keys behind passphrases: the SKESK packet, version 4 and LibrePGP's version 5.
 
 use std::io;
 
+use crate::bulk::ocb::{self, NONCE_LEN, OCB, TAG_LEN};
 use crate::cipher::{Cipher, Key};
 use crate::error::{Error, Result};
 use crate::packet::{tag, write_header};
@@ -20,41 +21,83 @@ pub(crate) struct SessionKey {
 pub(crate) struct Skesk {
     cipher: Cipher,
     s2k: S2k,
-    /// Empty: the derived key is the session key.
-    encrypted: Vec<u8>,
+    wrapping: Wrapping,
+}
+
+/// How the derived key gives the session key.
+#[derive(Debug)]
+enum Wrapping {
+    /// It is the session key.
+    Derived,
+    /// Version 4: decrypts the session key's cipher and the session key.
+    Cfb(Vec<u8>),
+    /// Version 5: opens the session key, which is for the same cipher.
+    Ocb {
+        nonce: [u8; NONCE_LEN],
+        sealed: Vec<u8>,
+        tag: [u8; TAG_LEN],
+    },
 }
 
 impl Skesk {
     pub(crate) fn parse(body: &[u8]) -> Result<Self> {
-        let (&[version, cipher], rest) = body
-            .split_first_chunk()
-            .ok_or(Error::damaged("a packet is too short"))?;
-        if version != 4 {
-            return Err(Error::unsupported("passphrase packet version", version));
+        let short = || Error::damaged("a packet is too short");
+        let (&[version, cipher], mut rest) = body.split_first_chunk().ok_or_else(short)?;
+        match version {
+            4 => {}
+            5 => {
+                let (mode, after) = rest.split_first().ok_or_else(short)?;
+                if *mode != OCB {
+                    return Err(Error::unsupported("mode of encryption", *mode));
+                }
+                rest = after;
+            }
+            _ => return Err(Error::unsupported("passphrase packet version", version)),
         }
-        let (s2k, encrypted) = S2k::parse(rest)?;
+        let (s2k, rest) = S2k::parse(rest)?;
+        let wrapping = if version == 5 {
+            let (nonce, rest) = rest.split_first_chunk().ok_or_else(short)?;
+            let (sealed, tag) = rest.split_last_chunk().ok_or_else(short)?;
+            Wrapping::Ocb {
+                nonce: *nonce,
+                sealed: sealed.to_vec(),
+                tag: *tag,
+            }
+        } else if rest.is_empty() {
+            Wrapping::Derived
+        } else {
+            Wrapping::Cfb(rest.to_vec())
+        };
         Ok(Self {
             cipher: Cipher::from_id(cipher)?,
             s2k,
-            encrypted: encrypted.to_vec(),
+            wrapping,
         })
     }
 
     /// The session key for this passphrase; `None` when it is plainly the wrong one. A wrong passphrase often gives a
     /// key that only the encrypted data can refute.
     pub(crate) fn open(&self, passphrase: &Secret, cache: &S2kCache) -> Option<SessionKey> {
-        let mut key = cache.derive(&self.s2k, passphrase, self.cipher.key_len());
-        if self.encrypted.is_empty() {
-            return Some(SessionKey {
-                cipher: self.cipher,
-                key,
-            });
-        }
-        let mut stream = self.cipher.decryptor(&key, &[]).ok()?;
-        key = Key::new(self.encrypted.clone());
-        stream.apply(&mut key);
-        let cipher = Cipher::from_id(*key.first()?).ok()?;
-        key.remove(0);
+        let derived = cache.derive(&self.s2k, passphrase, self.cipher.key_len());
+        let (cipher, key) = match &self.wrapping {
+            Wrapping::Derived => (self.cipher, derived),
+            Wrapping::Cfb(encrypted) => {
+                let mut key = Key::new(encrypted.clone());
+                self.cipher.decryptor(&derived, &[]).ok()?.apply(&mut key);
+                let cipher = Cipher::from_id(*key.first()?).ok()?;
+                key.remove(0);
+                (cipher, key)
+            }
+            Wrapping::Ocb { nonce, sealed, tag } => {
+                let mut key = Key::new(sealed.clone());
+                let associated = [0xC0 | tag::SKESK, 5, self.cipher.id(), OCB];
+                let opened =
+                    ocb::key(self.cipher, &derived)
+                        .ok()?
+                        .open(*nonce, &associated, &mut key, *tag);
+                (self.cipher, opened.then_some(key)?)
+            }
+        };
         (key.len() == cipher.key_len()).then_some(SessionKey { cipher, key })
     }
 }

@@ -21,5 +21,6 @@ pub(crate) mod tag {
     pub(crate) const MARKER: u8 = 10;
     pub(crate) const LITERAL: u8 = 11;
     pub(crate) const SEIPD: u8 = 18;
+    pub(crate) const AED: u8 = 20;
     pub(crate) const PADDING: u8 = 21;
 }

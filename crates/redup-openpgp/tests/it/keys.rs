@@ -16,7 +16,7 @@ const ENCRYPT_SUBKEY: &str = "A89709C486FB022F";
 const SIGN: &str = "02234C02E8C8AB9CE3113F3B705E9B5A5C5B3D94";
 const ECC: &str = "9D5B891DFFC2736475F9569D5938F0EB8458E5CC";
 
-fn fixture_keyring(suffix: &str) -> Keyring {
+pub(crate) fn fixture_keyring(suffix: &str) -> Keyring {
     let key_files = ["encrypt", "sign", "ecc"]
         .map(|name| fixture_key(&format!("{name}.{suffix}.asc")))
         .to_vec();

@@ -4,5 +4,7 @@
 
 mod fixtures;
 mod gpg;
+mod hostile;
 mod keys;
+mod ocb;
 mod roundtrip;

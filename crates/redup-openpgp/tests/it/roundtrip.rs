@@ -148,3 +148,45 @@ fn messages_without_mdc_are_read_with_a_warning() {
         &[Warning::NoIntegrityProtection],
     );
 }
+
+#[test]
+fn armored_messages_are_read() {
+    check_gpg_symmetric(&Gpg::new(), &["--armor"], &[]);
+}
+
+#[test]
+fn the_length_so_far_depends_on_the_content_alone_and_is_near_the_final_one() {
+    let content = content(4_000_000);
+    let encryptor = Encryptor::symmetric(Secret::from(PASSPHRASE), Compression::Zip(6)).unwrap();
+    let lengths = |step: usize| {
+        let mut writer = encryptor.message(Vec::new()).unwrap();
+        let mut lengths = Vec::new();
+        for megabyte in content.chunks(1_000_000) {
+            megabyte
+                .chunks(step)
+                .for_each(|piece| writer.write_all(piece).unwrap());
+            lengths.push(writer.encoded_len());
+        }
+        (lengths, writer.finish().unwrap().len())
+    };
+    let (whole, total) = lengths(1_000_000);
+    let (pieces, again) = lengths(777);
+    assert_eq!((&whole, total), (&pieces, again));
+    let last = whole[3] as f64;
+    assert!(
+        (last / total as f64 - 1.0).abs() < 0.05,
+        "{last} of {total}"
+    );
+}
+
+#[test]
+fn secrets_are_in_no_debug_output() {
+    let secret = Secret::from("swordfish");
+    let decryptor = passphrase("swordfish");
+    let encryptor = Encryptor::symmetric(secret.clone(), Compression::None).unwrap();
+    let shown = format!("{secret:?} {decryptor:?} {encryptor:?}");
+    assert!(
+        !shown.contains("swordfish") && !shown.contains("115, 119"),
+        "{shown}"
+    );
+}
