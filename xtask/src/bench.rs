@@ -83,7 +83,7 @@ impl Bench {
         let words = [path("source"), url.clone().into()];
         rows.push((
             name,
-            "incremental, all changed",
+            "incremental, all touched",
             self.run("incremental", &words)?,
         ));
         let words = [url.into(), path("restored")];

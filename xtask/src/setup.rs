@@ -121,6 +121,7 @@ pub(crate) fn for_building() -> Result {
 /// When something is missing and cannot be installed.
 pub(crate) fn for_testing() -> Result {
     for_building()?;
+    rust_components()?;
     install(TO_TEST)?;
     let tools = root().join("target/test-tools");
     fs::create_dir_all(&tools)?;
@@ -150,7 +151,8 @@ impl Venv {
             fs::remove_dir_all(&dir)?;
         }
         sh::run(Command::new(python()).args(["-m", "venv"]).arg(&dir))?;
-        for (packages, flag) in [(self.alone, Some("--no-deps")), (self.whole, None)] {
+        // In this order, or pip complains at length about what was left out on purpose.
+        for (packages, flag) in [(self.whole, None), (self.alone, Some("--no-deps"))] {
             if !packages.is_empty() {
                 let mut pip = Command::new(dir.join("bin/pip"));
                 pip.args(["install", "--quiet", "--disable-pip-version-check"]);
@@ -159,6 +161,16 @@ impl Venv {
         }
         Ok(fs::write(mark, wanted)?)
     }
+}
+
+/// A minimal Rust installation comes without its formatter and its linter.
+fn rust_components() -> Result {
+    for (component, command) in [("rustfmt", "cargo-fmt"), ("clippy", "cargo-clippy")] {
+        if !sh::succeeds(command, &["--version"]) {
+            sh::run(Command::new("rustup").args(["component", "add", component]))?;
+        }
+    }
+    Ok(())
 }
 
 /// Installs the packages of those needs that are not met.
