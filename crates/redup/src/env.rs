@@ -64,6 +64,17 @@ impl Environment {
             .find_map(|name| self.path(name))
     }
 
+    /// `AWS_CA_BUNDLE`: certificates to trust, which the AWS SDK leaves to its user.
+    pub(crate) fn ca_bundle(&self) -> Option<PathBuf> {
+        self.path("AWS_CA_BUNDLE")
+    }
+
+    /// `GS_ACCESS_KEY_ID` and `GS_SECRET_ACCESS_KEY`: for `gs://`.
+    pub(crate) fn google_keys(&self) -> Option<(String, String)> {
+        let text = |name| self.get(name)?.to_str().map(str::to_owned);
+        Some((text("GS_ACCESS_KEY_ID")?, text("GS_SECRET_ACCESS_KEY")?))
+    }
+
     fn path(&self, name: &str) -> Option<PathBuf> {
         self.get(name)
             .filter(|value| !value.is_empty())

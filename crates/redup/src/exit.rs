@@ -1,6 +1,7 @@
 //! How a run ends: exit statuses, and failures in words for people and codes for programs.
 
 mod codes;
+mod engine;
 
 use std::error::Error;
 

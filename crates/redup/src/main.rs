@@ -83,7 +83,11 @@ fn run(
     match args::parse(words, &exists)? {
         Parsed::Help(topic) => ui.print(&args::help(topic, program.name())),
         Parsed::Version => ui.print(&program.version()),
-        Parsed::Run(args) => return commands::run(args, environment, ui),
+        Parsed::Run(args) => {
+            signals::install(Arc::clone(ui))
+                .map_err(|error| Failure::from_error(Code::EXCEPTION, &error).extra("OSError"))?;
+            return commands::run(args, environment, ui);
+        }
     }
     Ok(Code::SUCCESS)
 }

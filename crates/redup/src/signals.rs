@@ -15,22 +15,18 @@ use crate::exit::Code;
 use crate::passphrase::restore_echo;
 use crate::ui::Ui;
 
-/// What else is cleared away before the process ends.
-pub(crate) type Cleanup = Box<dyn Fn() + Send>;
-
 /// Handles SIGINT, SIGTERM and SIGHUP from now on.
 ///
 /// # Errors
 /// When the system refuses the handlers.
-pub(crate) fn install(ui: Arc<Ui>, cleanup: Cleanup) -> io::Result<()> {
+pub(crate) fn install(ui: Arc<Ui>) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
             if let Some(signal) = signals.forever().next() {
                 restore_echo();
-                cleanup();
-                if signal == SIGINT {
+                    if signal == SIGINT {
                     ui.info("INT intercepted...exiting.");
                     std::process::exit(Code::INTERRUPTED.0.into());
                 }

@@ -20,7 +20,7 @@ use std::path::Path;
 pub(crate) use command::Command;
 pub(crate) use error::ArgsError;
 pub(crate) use help::{Topic, help};
-pub(crate) use options::{Opt, Options, Value};
+pub(crate) use options::{Occurrence, Opt, Options, Value};
 pub(crate) use spec::Support;
 
 /// A command line that was understood.

@@ -54,6 +54,7 @@ pub(crate) enum Opt {
     OldFilenames,
     Encryption,
     Compression,
+    CompressLevel,
     EncryptKey,
     HiddenEncryptKey,
     SignKey,
@@ -85,7 +86,8 @@ pub(crate) enum Opt {
     ExcludeOtherFilesystems,
     ExcludeDeviceFiles,
     FilesFrom,
-    Filter,
+    FilterMode,
+    FilterCase,
     NullSeparator,
     S3EndpointUrl,
     S3RegionName,
@@ -96,6 +98,7 @@ pub(crate) enum Opt {
     S3UseGlacier,
     S3UseGlacierIr,
     S3UseDeepArchive,
+    S3StorageClass,
     S3UseSse,
     S3UseKms,
     S3KmsKeyId,
@@ -125,6 +128,16 @@ pub(crate) struct Occurrence {
     /// The name that was typed, completed if it was a prefix, without dashes.
     pub(crate) name: String,
     pub(crate) value: Value,
+}
+
+impl Occurrence {
+    /// The value as text, if it is text.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => text.to_str(),
+            _ => None,
+        }
+    }
 }
 
 /// All options of a command line, in order.

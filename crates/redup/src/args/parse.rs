@@ -171,10 +171,15 @@ fn resolve(typed: &[u8]) -> Result<(&'static OptionSpec, Name), ArgsError> {
 fn one_meaning(candidates: &[(&'static OptionSpec, Name)]) -> Option<(&'static OptionSpec, Name)> {
     let (first, name) = *candidates.first()?;
     let same = |spec: &OptionSpec| {
-        spec.id == first.id && spec.value == first.value && spec.id != Opt::Other
+        spec.id == first.id && spec.value == first.value && !by_name(spec.id)
     };
     (candidates.len() == 1 || candidates.iter().all(|(spec, _)| same(spec)))
         .then_some((first, name))
+}
+
+/// Whether options of this identity are told apart by their names.
+fn by_name(id: Opt) -> bool {
+    matches!(id, Opt::Other | Opt::FilterMode | Opt::S3Deprecated)
 }
 
 fn named() -> impl Iterator<Item = (&'static OptionSpec, Name)> {

@@ -1,12 +1,29 @@
 //! The commands, one file each.
 
-use std::sync::Arc;
+mod backup;
+mod list;
+mod restore;
+mod status;
+mod verify;
 
-use crate::args::Args;
-use crate::config::Places;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use redup_engine::Target;
+use redup_format::time::Timestamp;
+use tokio::runtime::Runtime;
+
+use crate::args::{Args, Command, Opt};
+use crate::config::{self, Encryption, Keys, Places};
 use crate::env::Environment;
 use crate::exit::{Code, Failure};
-use crate::ui::Ui;
+use crate::times::Clock;
+use crate::ui::{Narrator, Ui, standard_offset};
+
+/// Bytes that transfers may hold in memory: enough for eight parts of 8 MiB on their way and as many
+/// being filled, within the 512 MiB that the whole process keeps to.
+const TRANSFER_MEMORY: u64 = 128 << 20;
 
 /// Does what `args` say.
 ///
@@ -16,9 +33,96 @@ pub(crate) fn run(args: Args, environment: Environment, ui: &Arc<Ui>) -> Result<
     for remark in &args.remarks {
         ui.info(remark);
     }
-    let places = Places::of(&args, &environment)?;
-    Err(Failure::new(
-        Code::GENERIC,
-        format!("nothing done with {places:?} yet"),
-    ))
+    if args.options.flag(Opt::IgnoreErrors) {
+        ui.warning("Running in 'ignore errors' mode due to --ignore-errors.\nPlease reconsider if this was not intended");
+    }
+    let session = Session::new(args, environment, ui)?;
+    match session.args.command {
+        Command::Backup | Command::Full | Command::Incremental => backup::run(&session),
+        Command::Restore => restore::run(&session),
+        Command::Verify => verify::run(&session),
+        Command::CollectionStatus => status::run(&session),
+        Command::ListCurrentFiles => list::run(&session),
+        Command::Cleanup
+        | Command::RemoveOlderThan
+        | Command::RemoveAllButNFull
+        | Command::RemoveAllIncOfButNFull => {
+            let name = session.args.command.spec().name;
+            Err(crate::args::ArgsError::UnsupportedCommand(name).into())
+        }
+    }
+}
+
+/// What every command has at hand.
+struct Session {
+    args: Args,
+    environment: Environment,
+    ui: Arc<Ui>,
+    clock: Clock,
+    places: Places,
+    encryption: Encryption,
+    runtime: Runtime,
+}
+
+impl Session {
+    fn new(args: Args, environment: Environment, ui: &Arc<Ui>) -> Result<Self, Failure> {
+        let now = whole_seconds(SystemTime::now());
+        let separator = args.options.text(Opt::TimeSeparator).and_then(|text| text.chars().next());
+        let clock = Clock {
+            now,
+            standard_offset: standard_offset(ui.zone(), now),
+            separator: separator.unwrap_or(':'),
+        };
+        let places = Places::of(&args, &environment)?;
+        let encryption = Encryption::of(&args, &environment)?;
+        for remark in &encryption.remarks {
+            ui.info(remark);
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::from_error(Code::EXCEPTION, &error).extra("OSError"))?;
+        Ok(Self { args, environment, ui: Arc::clone(ui), clock, places, encryption, runtime })
+    }
+
+    /// Opens the store and gathers what the engine needs to work on it.
+    fn target(&self) -> Result<Target, Failure> {
+        let keys = Keys::new(self.encryption.clone(), &self.environment, &self.ui);
+        keys.check()?;
+        let Self { args, environment, ui, runtime, .. } = self;
+        let storage = config::open(&self.places.url, args, environment, ui, runtime.handle())?;
+        Ok(Target {
+            storage,
+            runtime: runtime.handle().clone(),
+            archive_dir: self.places.archive_dir.clone(),
+            naming: config::naming(args),
+            keys: Arc::new(keys),
+            transfer_memory: TRANSFER_MEMORY,
+        })
+    }
+
+    /// Tells what the engine does.
+    fn narrator(&self) -> Narrator {
+        Narrator::new(Arc::clone(&self.ui), self.places.archive_dir.clone(), self.flag(Opt::DryRun))
+    }
+
+    /// The local source or target; every command that asks has one.
+    fn local(&self) -> &Path {
+        self.places.local.as_deref().unwrap_or(Path::new("."))
+    }
+
+    fn flag(&self, option: Opt) -> bool {
+        self.args.options.flag(option)
+    }
+
+    /// `--time`, where 0 counts as not given.
+    fn restore_time(&self) -> Result<Option<Timestamp>, Failure> {
+        let time = config::time(&self.args, Opt::RestoreTime, &self.clock)?;
+        Ok(time.filter(|time| *time != 0).map(Timestamp::from_secs))
+    }
+}
+
+fn whole_seconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

@@ -3,12 +3,18 @@
 mod expand;
 mod gpg_options;
 mod host;
+mod keys;
+mod rules;
+mod store;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use md5::{Digest, Md5};
+
+use redup_format::filename::Naming;
+use redup_format::index::PathIndex;
 
 use crate::args::{Args, Command, Opt};
 use crate::env::Environment;
@@ -18,6 +24,9 @@ use crate::times::{self, Clock};
 pub(crate) use expand::expand;
 pub(crate) use gpg_options::{CompressAlgo, GpgOptions};
 pub(crate) use host::Host;
+pub(crate) use keys::{Encryption, Keys};
+pub(crate) use rules::{rules, selects};
+pub(crate) use store::{open, volsize};
 
 /// Where a backup is, and where its archive dir is.
 #[derive(Debug)]
@@ -80,18 +89,42 @@ pub(crate) fn file(args: &Args, option: Opt, environment: &Environment) -> Optio
         .map(|word| expand(word, environment).into())
 }
 
-/// The source as manifests record it: without `.` components and doubled or trailing slashes.
-pub(crate) fn canonical(path: &Path) -> Vec<u8> {
+/// The path inside the backup that `--path-to-restore` names; the root without it. Slashes around it
+/// and `.` components are of no account.
+///
+/// # Errors
+/// When it leads out of the backup.
+pub(crate) fn path_inside(args: &Args, environment: &Environment) -> Result<PathIndex, Failure> {
+    let Some(path) = file(args, Opt::PathToRestore, environment) else {
+        return Ok(PathIndex::root());
+    };
     let bytes = path.as_os_str().as_bytes();
-    let components: Vec<_> = bytes
-        .split(|byte| *byte == b'/')
-        .filter(|part| !part.is_empty() && *part != b".")
-        .collect();
-    let joined = components.join(&b'/');
-    match (bytes.first(), joined.is_empty()) {
-        (Some(b'/'), _) => [b"/", &joined[..]].concat(),
-        (_, true) => b".".to_vec(),
-        _ => joined,
+    let names = bytes.split(|byte| *byte == b'/').filter(|name| !name.is_empty() && *name != b".");
+    let joined = names.collect::<Vec<_>>().join(&b'/');
+    if joined.is_empty() {
+        return Ok(PathIndex::root());
+    }
+    PathIndex::from_bytes(&joined).map_err(|error| {
+        let shown = crate::args::lossy(path.as_os_str());
+        command_line(format!("--path-to-restore {shown}: {error}"))
+    })
+}
+
+/// The folder for temporary files.
+pub(crate) fn temp_dir(args: &Args, environment: &Environment) -> PathBuf {
+    let named = file(args, Opt::Tempdir, environment).or_else(|| environment.temp_dir());
+    named.unwrap_or_else(|| PathBuf::from("/tmp"))
+}
+
+/// The prefixes of stored names.
+pub(crate) fn naming(args: &Args) -> Naming {
+    let text = |option| args.options.text(option).unwrap_or_default().to_owned();
+    Naming {
+        prefix: text(Opt::FilePrefix),
+        archive: text(Opt::FilePrefixArchive),
+        manifest: text(Opt::FilePrefixManifest),
+        signature: text(Opt::FilePrefixSignature),
+        jsonstat: text(Opt::FilePrefixJsonstat),
     }
 }
 
@@ -202,20 +235,13 @@ mod tests {
     }
 
     #[test]
-    fn the_source_is_recorded_without_needless_parts() {
-        let cases = [
-            ("src", "src"),
-            ("./src//a/./b/", "src/a/b"),
-            ("/", "/"),
-            ("//", "/"),
-            ("/./a/", "/a"),
-            (".", "."),
-            ("./", "."),
-            ("../x", "../x"),
-        ];
-        for (given, recorded) in cases {
-            assert_eq!(canonical(Path::new(given)), recorded.as_bytes(), "{given}");
-        }
+    fn the_path_inside_a_backup_loses_its_slashes() {
+        let path = |line: &str| path_inside(&args(line), &home());
+        let restore = "restore file:///t out";
+        assert_eq!(path(&format!("{restore} -r /a//./b/")).unwrap().as_bytes(), b"a/b");
+        assert!(path(&format!("{restore} -r /")).unwrap().is_root());
+        assert!(path(restore).unwrap().is_root());
+        assert!(path(&format!("{restore} -r a/../b")).is_err());
     }
 
     #[test]

@@ -49,6 +49,8 @@ impl Code {
     pub(crate) const OPENPGP: Self = Self(31);
     /// The source folder changed.
     pub(crate) const SOURCE_CHANGED: Self = Self(42);
+    /// The store holds another length than was sent.
+    pub(crate) const STORE_LENGTH: Self = Self(44);
     /// Encryption settings differ from those of the interrupted set.
     pub(crate) const ENCRYPTION_CHANGED: Self = Self(45);
     /// The store, without a code of its own.
@@ -59,4 +61,12 @@ impl Code {
     pub(crate) const STORE_NOT_FOUND: Self = Self(52);
     /// The store is full.
     pub(crate) const STORE_FULL: Self = Self(53);
+    /// Filter options that change nothing.
+    pub(crate) const FILTER_WITHOUT_EFFECT: Self = Self(70);
+    /// A filter option behind all patterns.
+    pub(crate) const FILTER_LAST: Self = Self(71);
+    /// A listed path outside of the source.
+    pub(crate) const LISTED_PATH: Self = Self(72);
+    /// A list of files without any.
+    pub(crate) const NOTHING_LISTED: Self = Self(73);
 }

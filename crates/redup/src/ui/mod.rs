@@ -6,7 +6,10 @@
 mod escape;
 mod format;
 mod message;
-// mod statistics;
+mod narrator;
+mod statistics;
+mod status;
+mod difference;
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -17,8 +20,11 @@ use jiff::tz::TimeZone;
 
 pub(crate) use escape::{escape, escape_lines, quote_word};
 pub(crate) use format::{pretty_time, standard_offset};
+pub(crate) use difference::{path_bytes, path_text, type_word};
 pub(crate) use message::{Level, Message};
-// pub(crate) use statistics::statistics;
+pub(crate) use narrator::Narrator;
+pub(crate) use statistics::statistics;
+pub(crate) use status::status;
 
 /// What to show, and where.
 #[derive(Debug)]

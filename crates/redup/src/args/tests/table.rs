@@ -61,7 +61,7 @@ fn options_of_our_own_are_few_and_named() {
         .filter(|name| name.origin == Origin::Redup)
         .map(|name| name.text)
         .collect();
-    assert_eq!(ours, ["secret-key-file"]);
+    assert_eq!(ours, ["compress-level", "secret-key-file", "s3-storage-class"]);
 }
 
 #[test]

@@ -1,0 +1,81 @@
+//! `backup`, `full`, `incremental`.
+
+use std::os::unix::ffi::OsStrExt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use redup_engine::{BackupKind, BackupOptions};
+use redup_format::time::Timestamp;
+use redup_select::canonical_source;
+
+use super::Session;
+use crate::args::{Command, Opt};
+use crate::config::{self, Host};
+use crate::exit::{Code, Failure};
+use crate::ui::{Level, Message, statistics};
+
+pub(super) fn run(session: &Session) -> Result<Code, Failure> {
+    let options = options(session)?;
+    let target = session.target()?;
+    let start = seconds();
+    let report = redup_engine::backup(&target, session.local(), &options, &session.narrator())?;
+    let end = seconds();
+    if session.args.options.switch(Opt::PrintStatistics, true) {
+        let block = statistics(&report.statistics, start, end, session.ui.zone());
+        session.ui.say(&Message::new(Level::NOTICE, block).forced());
+    }
+    Ok(Code::SUCCESS)
+}
+
+fn options(session: &Session) -> Result<BackupOptions, Failure> {
+    let args = &session.args;
+    let host = Host::read();
+    let now = args.options.number(Opt::CurrentTime).unwrap_or(session.clock.now);
+    let full_if_before = config::time(args, Opt::FullIfOlderThan, &session.clock)?;
+    Ok(BackupOptions {
+        kind: match args.command {
+            Command::Full => BackupKind::Full,
+            Command::Incremental => BackupKind::Incremental,
+            _ => BackupKind::Auto,
+        },
+        now: Timestamp::from_secs(now),
+        full_if_before: full_if_before.map(Timestamp::from_secs),
+        volsize: config::volsize(args),
+        mode: session.encryption.volume_mode(),
+        max_blocksize: max_blocksize(args.options.number(Opt::MaxBlocksize)),
+        allow_source_mismatch: session.flag(Opt::AllowSourceMismatch),
+        hostname: host.name,
+        hostname_aliases: host.aliases,
+        local_dir: canonical_source(session.local().as_os_str().as_bytes()),
+        rules: config::rules(args, session.local(), &session.environment, &session.clock)?,
+        copy_links: session.flag(Opt::CopyLinks),
+        numeric_owner: session.flag(Opt::NumericOwner),
+        files_changed: args.options.switch(Opt::FilesChanged, true),
+        dry_run: session.flag(Opt::DryRun),
+    })
+}
+
+/// A multiple of 512, at least 512; nothing and 0 are no limit.
+fn max_blocksize(given: Option<i64>) -> Option<u32> {
+    let given = given.filter(|size| *size != 0)?.unsigned_abs();
+    let rounded = given.div_ceil(512).saturating_mul(512);
+    Some(u32::try_from(rounded).unwrap_or(u32::MAX / 512 * 512))
+}
+
+fn seconds() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn block_sizes_are_multiples_of_512() {
+        assert_eq!(max_blocksize(None), None);
+        assert_eq!(max_blocksize(Some(0)), None);
+        assert_eq!(max_blocksize(Some(1)), Some(512));
+        assert_eq!(max_blocksize(Some(-2048)), Some(2048));
+        assert_eq!(max_blocksize(Some(2049)), Some(2560));
+        assert_eq!(max_blocksize(Some(i64::MIN)), Some(u32::MAX / 512 * 512));
+    }
+}

@@ -1,0 +1,33 @@
+//! `restore`.
+
+use redup_engine::RestoreOptions;
+
+use super::Session;
+use crate::args::Opt;
+use crate::config;
+use crate::exit::{Code, Failure};
+
+pub(super) fn run(session: &Session) -> Result<Code, Failure> {
+    let options = RestoreOptions {
+        time: session.restore_time()?,
+        path: config::path_inside(&session.args, &session.environment)?,
+        force: session.flag(Opt::Force),
+        ownership: session.args.options.switch(Opt::RestoreOwnership, true),
+        numeric_owner: session.flag(Opt::NumericOwner),
+        ignore_errors: session.flag(Opt::IgnoreErrors),
+        dry_run: session.flag(Opt::DryRun),
+    };
+    if config::selects(&session.args) {
+        session.ui.warning(
+            "Selection options --exclude/--include currently work only when backing up,not restoring.",
+        );
+    }
+    let target = session.target()?;
+    let report = redup_engine::restore(&target, session.local(), &options, &session.narrator())?;
+    if report.failed > 0 {
+        // Each was told; the status says that not everything is there.
+        session.ui.error(format!("{} path(s) could not be restored completely", report.failed));
+        return Ok(Code::GENERIC);
+    }
+    Ok(Code::SUCCESS)
+}

@@ -1,0 +1,220 @@
+//! Which code, words and hints go with a failure of the engine or the store.
+
+use std::error::Error as StdError;
+use std::io;
+
+use redup_engine::Error;
+use redup_storage::{ErrorKind, Op};
+
+use super::{Code, Failure};
+use crate::ui::quote_word;
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let base = |code| Self::from_error(code, &error);
+        match &error {
+            Error::Locked(dir) => Self::new(
+                Code::COMMAND_LINE,
+                format!(
+                    "Another duplicity instance is already running with this archive directory: {}",
+                    dir.display()
+                ),
+            )
+            .hint("wait until it has ended; the lock goes with it"),
+            Error::NoPassphrase => {
+                base(Code::EXCEPTION).extra("EOFError").hint("set PASSPHRASE, or run it at a terminal")
+            }
+            Error::NoChains(place) => {
+                Self::new(Code::EXCEPTION, format!("No backup chains found at {place}"))
+                    .extra("CollectionsError")
+                    .hint("check the URL and the --file-prefix options; collection-status shows what is there")
+            }
+            Error::NoSignatureChains(place) => {
+                Self::new(Code::EXCEPTION, format!("No signature chains found at {place}"))
+                    .extra("CollectionsError")
+                    .hint("check the URL and the --file-prefix options; collection-status shows what is there")
+            }
+            Error::Collection(_) => base(Code::EXCEPTION).extra("CollectionsError"),
+            Error::NothingToBuildOn(_) => {
+                base(Code::NOTHING_TO_BUILD_ON).hint("make a full backup first, or leave out the command to get one")
+            }
+            Error::HostMismatch { current, previous } => {
+                mismatch(base(Code::HOST_CHANGED), current, previous)
+            }
+            Error::SourceMismatch { current, previous } => {
+                mismatch(base(Code::SOURCE_CHANGED), current, previous)
+            }
+            Error::ManifestMismatch(_) => base(Code::MANIFESTS_DIFFER)
+                .hint("if the target is right, remove that manifest from the archive dir and run it again"),
+            Error::NoManifest(_) => base(Code::NO_MANIFEST),
+            Error::BadManifest { .. } => refined(&error, Code::BAD_MANIFEST),
+            Error::MissingVolume { .. } => base(Code::GENERIC)
+                .hint("--ignore-errors restores what can be rebuilt without it"),
+            Error::HashMismatch { .. } => base(Code::HASH_MISMATCH)
+                .hint("--ignore-errors restores what can be rebuilt without it"),
+            Error::WrongSigner { .. } => base(Code::WRONG_SIGNER),
+            Error::EncryptionChanged { .. } => base(Code::ENCRYPTION_CHANGED)
+                .hint("repeat the options of the interrupted run, or remove its files"),
+            Error::SourceMissing(_) => base(Code::COMMAND_LINE),
+            Error::VerifyMissing(_) => base(Code::VERIFY_MISSING),
+            Error::TargetNotEmpty(_) => {
+                base(Code::TARGET_NOT_EMPTY).hint("--force restores into it and replaces what the backup holds")
+            }
+            Error::PathNotFound(_) => {
+                base(Code::PATH_NOT_FOUND).hint("list-current-files prints the paths of a backup")
+            }
+            Error::NothingRestored => base(Code::NOTHING_RESTORED),
+            Error::WrongLength { name, expected, found } => base(Code::STORE_LENGTH)
+                .extra(format!("{} {expected} {found}", quote_word(name.as_bytes()))),
+            Error::Keys { .. } => base(Code::OPENPGP).extra("GPGError"),
+            Error::Internal(_) => base(Code::EXCEPTION).extra("AssertionError"),
+            _ => refined(&error, Code::GENERIC),
+        }
+    }
+}
+
+impl From<redup_storage::Error> for Failure {
+    fn from(error: redup_storage::Error) -> Self {
+        refined(&error, Code::STORE)
+    }
+}
+
+/// A failure whose code is decided by what lies deepest: the store, a key, the local system.
+fn refined(error: &(dyn StdError + 'static), otherwise: Code) -> Failure {
+    let mut found = Failure::from_error(otherwise, error);
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = below::<redup_storage::Error>(error) {
+            return stored(found, error);
+        }
+        if let Some(error) = below::<redup_openpgp::Error>(error) {
+            found.code = Code::OPENPGP;
+            found.extra = "GPGError".to_owned();
+            found.hints.extend(key_hint(error).map(str::to_owned));
+            return found;
+        }
+        if error.downcast_ref::<io::Error>().is_some_and(|error| error.raw_os_error().is_some()) {
+            found.code = Code::EXCEPTION;
+            found.extra = "OSError".to_owned();
+            return found;
+        }
+        next = error.source();
+    }
+    found
+}
+
+/// The error itself as a `T`, or the one that an I/O error was made of.
+fn below<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    let inner = || error.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref();
+    error.downcast_ref().or_else(inner)
+}
+
+fn stored(mut failure: Failure, error: &redup_storage::Error) -> Failure {
+    let name = quote_word(error.object().as_bytes());
+    let (verb, names) = match error.op() {
+        Op::List | Op::ListUnfinished | Op::Connect => ("list", name),
+        Op::Get => ("get", format!("{name} {name}")),
+        Op::Head => ("query", name),
+        Op::Delete | Op::Abort | Op::DiscardUnfinished => ("delete", name),
+        _ => ("put", format!("{name} {name}")),
+    };
+    failure.code = match error.kind() {
+        ErrorKind::PermissionDenied => Code::STORE_PERMISSION,
+        ErrorKind::NoSpace => Code::STORE_FULL,
+        // A bucket or folder that is not there is a store that cannot be used.
+        ErrorKind::NotFound if verb != "list" => Code::STORE_NOT_FOUND,
+        _ => Code::STORE,
+    };
+    failure.extra = format!("{verb} {names}");
+    failure.hints.extend(error.hint().map(str::to_owned));
+    failure
+}
+
+fn mismatch(failure: Failure, current: &str, previous: &str) -> Failure {
+    failure
+        .extra(format!("{} {}", quote_word(current.as_bytes()), quote_word(previous.as_bytes())))
+        .hint("if this is meant, --allow-source-mismatch goes on; else check that the target URL is the right one")
+}
+
+fn key_hint(error: &redup_openpgp::Error) -> Option<&'static str> {
+    use redup_openpgp::Error;
+    match error {
+        Error::WrongPassphrase => Some("check PASSPHRASE"),
+        Error::PassphraseMissing => Some("set PASSPHRASE to the passphrase that the backup was made with"),
+        Error::NoSecretKey { .. } => {
+            Some("give the secret key with --secret-key-file, or GNUPGHOME where gpg-agent has it")
+        }
+        Error::KeyNotFound { .. } => {
+            Some("gpg --list-keys shows the keys at hand; --secret-key-file adds an exported one")
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn check(failure: impl Into<Failure>, expected: Expect) {
+        expected.assert_eq(&failure.into().message().stanza());
+    }
+
+    #[test]
+    fn an_empty_store_is_what_callers_know() {
+        check(Error::NoChains("file:///t".into()), expect![[r#""#]]);
+    }
+
+    #[test]
+    fn another_host_names_both_and_the_option() {
+        let error = Error::HostMismatch { current: "new".into(), previous: "old".into() };
+        check(error, expect![[r#""#]]);
+    }
+
+    #[test]
+    fn a_full_store_names_operation_and_object() {
+        let io = io::Error::from_raw_os_error(28);
+        check(redup_storage::Error::from_io(Op::Put, "file:///t/x", io), expect![[r#""#]]);
+        let io = io::Error::from_raw_os_error(28);
+        check(Error::Storage(redup_storage::Error::from_io(Op::PutPart, "file:///t/x", io)), expect![[r#""#]]);
+    }
+
+    #[test]
+    fn a_missing_bucket_is_a_store_error_with_its_hint() {
+        let error = redup_storage::Error::new(ErrorKind::NotFound, Op::Connect, "s3://b").with_hint("create it");
+        check(error, expect![[r#""#]]);
+    }
+
+    #[test]
+    fn a_full_disk_here_carries_its_number() {
+        let error = Error::Io {
+            action: "write",
+            path: "/cache/x".into(),
+            source: io::Error::from_raw_os_error(28),
+        };
+        check(error, expect![[r#""#]]);
+    }
+
+    #[test]
+    fn a_wrong_passphrase_is_code_31_however_deep_it_lies() {
+        let deep: io::Error = redup_openpgp::Error::WrongPassphrase.into();
+        let error = Error::Volume { name: "vol1".into(), source: redup_volume::Error::Gzip(deep) };
+        check(error, expect![[r#""#]]);
+    }
+
+    #[test]
+    fn the_other_codes_are_those_of_the_table() {
+        let code = |error: Error| Failure::from(error).code.0;
+        assert_eq!(code(Error::Locked("/x".into())), 23);
+        assert_eq!(code(Error::NoPassphrase), 30);
+        assert_eq!(code(Error::NoSignatureChains("x".into())), 30);
+        assert_eq!(code(Error::NothingToBuildOn("x".into())), 17);
+        assert_eq!(code(Error::SourceMismatch { current: "a".into(), previous: "b".into() }), 42);
+        assert_eq!(code(Error::TargetNotEmpty("x".into())), 11);
+        assert_eq!(code(Error::VerifyMissing("x".into())), 12);
+        assert_eq!(code(Error::PathNotFound("x".into())), 19);
+        assert_eq!(code(Error::NothingRestored), 20);
+        assert_eq!(code(Error::Keys { message: "x".into() }), 31);
+    }
+}

@@ -1,0 +1,180 @@
+//! Tells what the engine does, in the words and codes that duplicity has for it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use redup_engine::{Event, Monitor};
+use redup_format::entry::FileType;
+use redup_format::filename::Span;
+use redup_format::index::PathIndex;
+
+use super::difference::{difference, path_bytes, path_text, type_word};
+use super::status::{quiet_status, warnings};
+use super::{Level, Message, Ui, escape, escape_lines, quote_word};
+
+/// A [`Monitor`] that speaks through a [`Ui`].
+#[derive(Debug)]
+pub(crate) struct Narrator {
+    ui: Arc<Ui>,
+    archive_dir: PathBuf,
+    /// Report the bytes of the source as they are read, for somebody who waits for a total.
+    dry_run: bool,
+    source_bytes: AtomicU64,
+    named_volumes: AtomicBool,
+}
+
+impl Narrator {
+    /// For one run.
+    pub(crate) fn new(ui: Arc<Ui>, archive_dir: PathBuf, dry_run: bool) -> Self {
+        Self {
+            ui,
+            archive_dir,
+            dry_run,
+            source_bytes: AtomicU64::new(0),
+            named_volumes: AtomicBool::new(false),
+        }
+    }
+
+    fn coded(&self, level: Level, code: u16, extra: String, text: String) {
+        self.ui.say(&Message::new(level, text).code(code).extra(extra));
+    }
+
+    fn info(&self, code: u16, extra: String, text: String) {
+        if self.ui.shows(Level::INFO) {
+            self.coded(Level::INFO, code, extra, text);
+        }
+    }
+
+    fn changed(&self, code: u16, letter: char, index: &PathIndex) {
+        self.info(code, quote_word(path_bytes(index)), format!("{letter} {}", path_text(index)));
+    }
+
+    fn source_bytes(&self, bytes: u64) {
+        self.source_bytes.store(bytes, Ordering::Relaxed);
+        if self.dry_run {
+            self.info(2, bytes.to_string(), String::new());
+        }
+    }
+
+    fn volume_stored(&self, number: u32) {
+        let bytes = self.source_bytes.load(Ordering::Relaxed);
+        self.info(13, String::new(), String::new());
+        self.info(2, bytes.to_string(), format!("Processed volume {number}"));
+    }
+
+    fn writing(&self, name: &str) {
+        if name.contains(".difftar") {
+            self.info(11, String::new(), String::new());
+        }
+        self.ui.info(format!("Writing {}", escape(name.as_bytes())));
+    }
+
+    fn restoring(&self, index: &PathIndex, file_type: &FileType) {
+        if !index.is_root() {
+            let word = type_word(file_type);
+            let extra = format!("{} {word}", quote_word(path_bytes(index)));
+            self.info(7, extra, format!("Writing {} of type {word}", path_text(index)));
+        }
+    }
+
+    fn volume_needed(&self, name: &str) {
+        if !self.named_volumes.swap(true, Ordering::Relaxed) {
+            self.ui.notice("Required volumes to restore:");
+        }
+        self.ui.notice(format!("\t{}", escape(name.as_bytes())));
+    }
+
+    fn resuming(&self, span: Span, volume: u32, after: &PathIndex, block: Option<u32>) {
+        let kind = if span.is_full() { "full" } else { "inc" };
+        self.ui.notice(format!("Last {kind} backup left a partial set, restarting."));
+        let block = block.map(|block| format!(", block {block}")).unwrap_or_default();
+        self.ui.notice(format!("Restarting after volume {volume}, file {}{block}", path_text(after)));
+    }
+}
+
+impl Monitor for Narrator {
+    fn event(&self, event: Event<'_>) {
+        let ui = &self.ui;
+        match event {
+            Event::Status(collection) => {
+                warnings(collection).iter().for_each(|warning| ui.say(warning));
+                if ui.shows(Level(8)) {
+                    ui.say(&quiet_status(collection, &self.archive_dir, ui.zone()));
+                }
+            }
+            Event::LastFull(time) => {
+                let time = time.map_or_else(|| "none".to_owned(), |time| ui.time(time.secs()));
+                ui.notice(format!("Last full backup date: {time}"));
+            }
+            Event::InSync => ui.notice("Local and Remote metadata are synchronized, no sync needed."),
+            Event::SyncStarted => ui.notice("Synchronizing remote metadata to local cache..."),
+            Event::SyncFetch { name } => {
+                ui.notice(format!("Copying {} to local cache.", escape(name.as_bytes())));
+            }
+            Event::SyncDelete { name } => {
+                let path = self.archive_dir.join(name);
+                let path = crate::args::lossy(path.as_os_str());
+                ui.notice(format!("Deleting local {path} (not authoritative at backend)."));
+            }
+            Event::SwitchedToFull => ui.warning("No signatures found, switching to full backup."),
+            Event::FullIsTooOld => ui.notice("Last full backup is too old, forcing full backup"),
+            Event::Resuming { span, volume, after, block } => self.resuming(span, volume, after, block),
+            Event::RestartFromScratch { reason, .. } => {
+                ui.notice(format!("RESTART: the interrupted backup cannot be resumed ({}).", escape_lines(reason)));
+                ui.notice("         Starting backup from beginning.");
+            }
+            Event::Added(index) => self.changed(4, 'A', index),
+            Event::Changed(index) => self.changed(5, 'M', index),
+            Event::Deleted(index) => self.changed(6, 'D', index),
+            Event::SocketSkipped(path) => {
+                let shown = crate::args::lossy(path.as_os_str());
+                self.info(15, quoted_path(path), format!("Skipping socket {shown}"));
+            }
+            Event::Unreadable { path, error } => {
+                let shown = crate::args::lossy(path.as_os_str());
+                let text = format!("Error accessing possibly locked file {shown}: {}", escape_lines(&error.to_string()));
+                self.coded(Level::WARNING, 10, quoted_path(path), text);
+            }
+            Event::ChangedWhileRead(path) => {
+                let shown = crate::args::lossy(path.as_os_str());
+                ui.warning(format!("File {shown} changed while it was read; what was read is stored."));
+            }
+            Event::SourceBytes(bytes) => self.source_bytes(bytes),
+            Event::Writing { name } => self.writing(name),
+            Event::VolumeStored { number } => self.volume_stored(number),
+            Event::VolumeRead { number, of } => {
+                self.info(2, format!("{number} {of}"), format!("Processed volume {number} of {of}"));
+            }
+            Event::VolumeSkipped { error } => {
+                let text = format!("IGNORED_ERROR: WARNING: ignoring error as requested: {}", chain(error));
+                ui.warning(text);
+            }
+            Event::VolumeNeeded { name } => self.volume_needed(name),
+            Event::Restoring { index, file_type } => self.restoring(index, file_type),
+            Event::RestoreFailed { index, error } => {
+                let text = format!("Error '{}' processing {}", chain(error), path_text(index));
+                self.coded(Level::WARNING, 12, quote_word(path_bytes(index)), text);
+            }
+            Event::Difference { index, difference: found } => {
+                ui.notice(format!("Difference found: {}", difference(index, found, ui.zone())));
+            }
+            Event::Warning(text) => ui.warning(escape_lines(text)),
+            Event::Info(text) => ui.info(escape_lines(text)),
+            // What an engine newer than this knows to tell.
+            other => ui.info(escape_lines(&format!("{other:?}"))),
+        }
+    }
+}
+
+fn quoted_path(path: &std::path::Path) -> String {
+    use std::os::unix::ffi::OsStrExt;
+    quote_word(path.as_os_str().as_bytes())
+}
+
+/// An error and its causes in one line.
+fn chain(error: &redup_engine::Error) -> String {
+    let failure = crate::exit::Failure::from_error(crate::exit::Code::GENERIC, error);
+    let parts: Vec<_> = std::iter::once(&failure.message).chain(&failure.causes).collect();
+    escape_lines(&parts.into_iter().map(String::as_str).collect::<Vec<_>>().join(": "))
+}
