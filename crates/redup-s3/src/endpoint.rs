@@ -52,7 +52,11 @@ impl Endpoint {
 
     /// Whether the server's name has addresses of both families, as far as its name says.
     pub(crate) fn is_dual_stack(&self) -> bool {
-        self.dual_stack || self.url.as_deref().is_some_and(|url| url.contains(".dualstack."))
+        self.dual_stack
+            || self
+                .url
+                .as_deref()
+                .is_some_and(|url| url.contains(".dualstack."))
     }
 
     /// The same for a bucket that turned out to be in another region: Amazon's regional hosts

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,6 +27,18 @@ pub struct SeaweedServer {
     keeper: Child,
     ports: [u16; PORTS],
     folder: TempDir,
+    tls: Option<Tls>,
+}
+
+/// What a server that speaks HTTPS needs, and its clients: files in PEM.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// The server's certificate.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// The certificate of the authority that signed it.
+    pub authority: PathBuf,
 }
 
 impl SeaweedServer {
@@ -46,15 +58,31 @@ impl SeaweedServer {
     #[must_use]
     #[track_caller]
     pub fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// The same over HTTPS.
+    ///
+    /// # Panics
+    /// When SeaweedFS is not installed or does not start; with what it printed.
+    #[must_use]
+    #[track_caller]
+    pub fn start_tls(tls: Tls) -> Self {
+        Self::start_with(Some(tls))
+    }
+
+    #[track_caller]
+    fn start_with(tls: Option<Tls>) -> Self {
         let program = tools::weed();
         let folder = tempfile::tempdir().expect("a temporary folder");
         write_identities(&folder.path().join("s3.json"));
         let ports = free_ports();
-        let keeper = launch(&program, folder.path(), &ports);
+        let keeper = launch(&program, folder.path(), &ports, tls.as_ref());
         let server = Self {
             keeper,
             ports,
             folder,
+            tls,
         };
         server.wait_until_ready();
         server
@@ -63,7 +91,8 @@ impl SeaweedServer {
     /// Where it speaks S3.
     #[must_use]
     pub fn endpoint_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.ports[6])
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}", self.ports[6])
     }
 
     /// The variables that make an S3 client use this server and its key, and nothing else of this
@@ -76,7 +105,7 @@ impl SeaweedServer {
             .join("no-such-file")
             .display()
             .to_string();
-        vec![
+        let mut variables = vec![
             ("AWS_ACCESS_KEY_ID", Self::ACCESS_KEY.into()),
             ("AWS_SECRET_ACCESS_KEY", Self::SECRET_KEY.into()),
             ("AWS_ENDPOINT_URL_S3", self.endpoint_url()),
@@ -84,7 +113,11 @@ impl SeaweedServer {
             ("AWS_EC2_METADATA_DISABLED", "true".into()),
             ("AWS_CONFIG_FILE", nothing.clone()),
             ("AWS_SHARED_CREDENTIALS_FILE", nothing),
-        ]
+        ];
+        if let Some(tls) = &self.tls {
+            variables.push(("AWS_CA_BUNDLE", tls.authority.display().to_string()));
+        }
+        variables
     }
 
     /// Makes an empty bucket.
@@ -149,7 +182,7 @@ impl Drop for SeaweedServer {
 
 /// Starts the server below a shell that ends it when its own standard input closes, which the
 /// system sees to even if this process is killed.
-fn launch(program: &Path, folder: &Path, ports: &[u16; PORTS]) -> Child {
+fn launch(program: &Path, folder: &Path, ports: &[u16; PORTS], tls: Option<&Tls>) -> Child {
     const KEEP: &str =
         r#"log=$1; shift; "$@" >"$log" 2>&1 & server=$!; cat >/dev/null; kill -9 "$server""#;
     let data = folder.join("data");
@@ -164,6 +197,13 @@ fn launch(program: &Path, folder: &Path, ports: &[u16; PORTS]) -> Child {
         s3,
         s3_rpc,
     ] = ports;
+    let tls = tls.map(|tls| {
+        let argument = |name: &str, path: &Path| format!("-s3.{name}.file={}", path.display());
+        [
+            argument("cert", &tls.certificate),
+            argument("key", &tls.key),
+        ]
+    });
     Command::new("sh")
         .args(["-c", KEEP, "sh"])
         .arg(folder.join("log"))
@@ -190,6 +230,7 @@ fn launch(program: &Path, folder: &Path, ports: &[u16; PORTS]) -> Child {
             "-s3.autoCreateBucket=false",
         ])
         .arg(format!("-s3.config={}", folder.join("s3.json").display()))
+        .args(tls.into_iter().flatten())
         .current_dir(folder)
         .env("HOME", folder)
         .stdin(Stdio::piped())

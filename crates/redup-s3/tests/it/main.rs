@@ -1,6 +1,7 @@
 //! The S3 store against a real server.
 #![expect(clippy::unwrap_used, reason = "a test ends there")]
 
+mod environment;
 mod messages;
 mod server;
 mod surroundings;

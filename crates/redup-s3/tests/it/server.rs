@@ -72,9 +72,7 @@ fn objects_arrive_with_content_class_and_type() {
             classes,
             ..options(&server, "s3://backups/p")
         };
-        let store = S3Storage::connect(notices.listen(options))
-            .await
-            .unwrap();
+        let store = S3Storage::connect(notices.listen(options)).await.unwrap();
 
         let large = pattern((12 << 20) + 345);
         let upload = store
@@ -184,9 +182,7 @@ fn a_host_in_the_url_is_used_as_the_server() {
         ..options(&server, &format!("s3://{host}/backups/p"))
     };
     runtime().block_on(async {
-        let store = S3Storage::connect(notices.listen(options))
-            .await
-            .unwrap();
+        let store = S3Storage::connect(notices.listen(options)).await.unwrap();
         assert_eq!(store.location(), "s3://backups/p");
         assert!(!store.is_on_amazon());
         assert_eq!(notices.all().len(), 1, "{:?}", notices.all());
