@@ -19,7 +19,10 @@ pub(crate) fn install(ui: Arc<Ui>) {
 pub(crate) const CODE: Code = Code::EXCEPTION;
 
 fn failure(info: &PanicHookInfo<'_>) -> Failure {
-    let what = info.payload_as_str().unwrap_or("unknown reason");
+    let payload = info.payload();
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let what = text.unwrap_or("unknown reason");
     let place = info
         .location()
         .map(|place| format!(" ({}:{})", place.file(), place.line()));

@@ -26,7 +26,7 @@ pub(crate) fn install(ui: Arc<Ui>) -> io::Result<()> {
         .spawn(move || {
             if let Some(signal) = signals.forever().next() {
                 restore_echo();
-                    if signal == SIGINT {
+                if signal == SIGINT {
                     ui.info("INT intercepted...exiting.");
                     std::process::exit(Code::INTERRUPTED.0.into());
                 }

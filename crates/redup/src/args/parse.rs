@@ -170,9 +170,8 @@ fn resolve(typed: &[u8]) -> Result<(&'static OptionSpec, Name), ArgsError> {
 /// The first candidate, when all of them mean the same.
 fn one_meaning(candidates: &[(&'static OptionSpec, Name)]) -> Option<(&'static OptionSpec, Name)> {
     let (first, name) = *candidates.first()?;
-    let same = |spec: &OptionSpec| {
-        spec.id == first.id && spec.value == first.value && !by_name(spec.id)
-    };
+    let same =
+        |spec: &OptionSpec| spec.id == first.id && spec.value == first.value && !by_name(spec.id);
     (candidates.len() == 1 || candidates.iter().all(|(spec, _)| same(spec)))
         .then_some((first, name))
 }

@@ -110,7 +110,7 @@ const BACKUP: &[OptionSpec] = &[
     option(Opt::Volsize, &[both("volsize")], Megabytes(1), "Size of a volume (default 200)."),
     option(Opt::MaxBlocksize, &[both("max-blocksize")], Int(i64::MIN),
         "Largest signature block; 0 is no limit (default).").metavar("BYTES"),
-    option(Opt::CopyLinks, &[both("copy-links")], ON, "Follow symbolic links."),
+    option(Opt::CopyLinks, &[both("copy-links")], ON, "Store what symbolic links point to in place of the links."),
     option(Opt::FilesChanged, &[new("files-changed")], ON,
         "Keep the list of changed files in the manifest (default)."),
     option(Opt::FilesChanged, &[both("no-files-changed")], OFF, "Keep no such list."),

@@ -29,7 +29,10 @@ pub(super) fn run(session: &Session) -> Result<Code, Failure> {
 fn options(session: &Session) -> Result<BackupOptions, Failure> {
     let args = &session.args;
     let host = Host::read();
-    let now = args.options.number(Opt::CurrentTime).unwrap_or(session.clock.now);
+    let now = args
+        .options
+        .number(Opt::CurrentTime)
+        .unwrap_or(session.clock.now);
     let full_if_before = config::time(args, Opt::FullIfOlderThan, &session.clock)?;
     Ok(BackupOptions {
         kind: match args.command {
@@ -62,7 +65,10 @@ fn max_blocksize(given: Option<i64>) -> Option<u32> {
 }
 
 fn seconds() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs_f64()
 }
 
 #[cfg(test)]

@@ -9,7 +9,9 @@ use crate::exit::{Code, Failure};
 use crate::ui::{Level, Message, Ui, path_bytes, path_text, quote_word, type_word};
 
 pub(super) fn run(session: &Session) -> Result<Code, Failure> {
-    let options = ListOptions { time: session.restore_time()? };
+    let options = ListOptions {
+        time: session.restore_time()?,
+    };
     let target = session.target()?;
     redup_engine::list(&target, &options, &session.narrator(), |head| {
         session.ui.say(&line(head, &session.ui));
@@ -24,5 +26,8 @@ fn line(head: &SigHead, ui: &Ui) -> Message {
     let word = type_word(&head.attributes.file_type);
     let extra = format!("{time} {} {word}", quote_word(path_bytes(&head.index)));
     let text = format!("{} {}", ui.time(mtime), path_text(&head.index));
-    Message::new(Level::INFO, text).code(10).extra(extra).forced()
+    Message::new(Level::INFO, text)
+        .code(10)
+        .extra(extra)
+        .forced()
 }

@@ -18,6 +18,7 @@ use crate::args::{Args, Command, Opt};
 use crate::config::{self, Encryption, Keys, Places};
 use crate::env::Environment;
 use crate::exit::{Code, Failure};
+use crate::program::Program;
 use crate::times::Clock;
 use crate::ui::{Narrator, Ui, standard_offset};
 
@@ -67,7 +68,10 @@ struct Session {
 impl Session {
     fn new(args: Args, environment: Environment, ui: &Arc<Ui>) -> Result<Self, Failure> {
         let now = whole_seconds(SystemTime::now());
-        let separator = args.options.text(Opt::TimeSeparator).and_then(|text| text.chars().next());
+        let separator = args
+            .options
+            .text(Opt::TimeSeparator)
+            .and_then(|text| text.chars().next());
         let clock = Clock {
             now,
             standard_offset: standard_offset(ui.zone(), now),
@@ -78,18 +82,33 @@ impl Session {
         for remark in &encryption.remarks {
             ui.info(remark);
         }
+        announce(&places, ui);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(|error| Failure::from_error(Code::EXCEPTION, &error).extra("OSError"))?;
-        Ok(Self { args, environment, ui: Arc::clone(ui), clock, places, encryption, runtime })
+        Ok(Self {
+            args,
+            environment,
+            ui: Arc::clone(ui),
+            clock,
+            places,
+            encryption,
+            runtime,
+        })
     }
 
     /// Opens the store and gathers what the engine needs to work on it.
     fn target(&self) -> Result<Target, Failure> {
         let keys = Keys::new(self.encryption.clone(), &self.environment, &self.ui);
         keys.check()?;
-        let Self { args, environment, ui, runtime, .. } = self;
+        let Self {
+            args,
+            environment,
+            ui,
+            runtime,
+            ..
+        } = self;
         let storage = config::open(&self.places.url, args, environment, ui, runtime.handle())?;
         Ok(Target {
             storage,
@@ -103,7 +122,11 @@ impl Session {
 
     /// Tells what the engine does.
     fn narrator(&self) -> Narrator {
-        Narrator::new(Arc::clone(&self.ui), self.places.archive_dir.clone(), self.flag(Opt::DryRun))
+        Narrator::new(
+            Arc::clone(&self.ui),
+            self.places.archive_dir.clone(),
+            self.flag(Opt::DryRun),
+        )
     }
 
     /// The local source or target; every command that asks has one.
@@ -120,6 +143,18 @@ impl Session {
         let time = config::time(&self.args, Opt::RestoreTime, &self.clock)?;
         Ok(time.filter(|time| *time != 0).map(Timestamp::from_secs))
     }
+}
+
+/// Says where this run works: the lines that a report of a problem should begin with.
+fn announce(places: &Places, ui: &Ui) {
+    let dir = &places.archive_dir;
+    let name = dir.file_name().unwrap_or_default();
+    ui.info(format!(
+        "Using archive dir: {}",
+        crate::args::lossy(dir.as_os_str())
+    ));
+    ui.info(format!("Using backup name: {}", crate::args::lossy(name)));
+    ui.info(Program::Redup.version().trim_end());
 }
 
 fn whole_seconds(time: SystemTime) -> i64 {

@@ -26,7 +26,10 @@ pub(super) fn run(session: &Session) -> Result<Code, Failure> {
     let report = redup_engine::restore(&target, session.local(), &options, &session.narrator())?;
     if report.failed > 0 {
         // Each was told; the status says that not everything is there.
-        session.ui.error(format!("{} path(s) could not be restored completely", report.failed));
+        session.ui.error(format!(
+            "{} path(s) could not be restored completely",
+            report.failed
+        ));
         return Ok(Code::GENERIC);
     }
     Ok(Code::SUCCESS)

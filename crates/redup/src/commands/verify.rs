@@ -12,7 +12,12 @@ pub(super) fn run(session: &Session) -> Result<Code, Failure> {
         time: session.restore_time()?,
         path: config::path_inside(&session.args, &session.environment)?,
         compare_data: session.flag(Opt::CompareData),
-        rules: config::rules(&session.args, session.local(), &session.environment, &session.clock)?,
+        rules: config::rules(
+            &session.args,
+            session.local(),
+            &session.environment,
+            &session.clock,
+        )?,
         copy_links: session.flag(Opt::CopyLinks),
         numeric_owner: session.flag(Opt::NumericOwner),
         ignore_errors: session.flag(Opt::IgnoreErrors),
@@ -21,9 +26,14 @@ pub(super) fn run(session: &Session) -> Result<Code, Failure> {
     let target = session.target()?;
     let report = redup_engine::verify(&target, session.local(), &options, &session.narrator())?;
     let (compared, differences) = (report.compared, report.differences);
-    session.ui.notice(format!("Verify complete: {compared} file(s) compared, {differences} difference(s) found."));
+    session.ui.notice(format!(
+        "Verify complete: {compared} file(s) compared, {differences} difference(s) found."
+    ));
     if report.failed > 0 {
-        session.ui.error(format!("{} path(s) could not be rebuilt from the backup", report.failed));
+        session.ui.error(format!(
+            "{} path(s) could not be rebuilt from the backup",
+            report.failed
+        ));
     }
     match differences + report.failed {
         0 => Ok(Code::SUCCESS),

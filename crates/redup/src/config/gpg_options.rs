@@ -136,7 +136,7 @@ impl GpgOptions {
             match name {
                 "homedir" => options.homedir = Some(value()?.into()),
                 "keyring" | "primary-keyring" | "secret-keyring" => {
-                    options.key_files.push(value()?.into())
+                    options.key_files.push(value()?.into());
                 }
                 "compress-algo" | "compression-algo" => options.compress_algo(value()?)?,
                 "compress-level" | "z" => options.compress_level(value()?)?,

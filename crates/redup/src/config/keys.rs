@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use redup_engine::{Error, KeyProvider, VolumeMode};
 use redup_openpgp::{
-    Agent, AgentOptions, Compression, Decryptor, DecryptorOptions, Encryptor, EncryptorOptions, Keyring,
-    KeyringOptions, Recipient, Secret, Signer,
+    Agent, AgentOptions, Compression, Decryptor, DecryptorOptions, Encryptor, EncryptorOptions,
+    Keyring, KeyringOptions, Recipient, Secret, Signer,
 };
 
 use super::{CompressAlgo, GpgOptions, expand};
@@ -53,14 +53,21 @@ impl Encryption {
     /// When `--gpg-options` asks for something unknown, or a level is no level.
     pub(crate) fn of(args: &Args, environment: &Environment) -> Result<Self, Failure> {
         let options = &args.options;
-        let gpg = GpgOptions::parse(&options.words(Opt::GpgOptions)).map_err(|error| command_line(error.to_string()))?;
+        let gpg = GpgOptions::parse(&options.words(Opt::GpgOptions))
+            .map_err(|error| command_line(error.to_string()))?;
         let level = match options.number(Opt::CompressLevel).map(u32::try_from) {
             None => gpg.level.unwrap_or(DEFAULT_LEVEL),
             Some(Ok(level @ 0..=9)) => level,
-            Some(_) => return Err(command_line("option --compress-level: a level is a number from 0 to 9")),
+            Some(_) => {
+                return Err(command_line(
+                    "option --compress-level: a level is a number from 0 to 9",
+                ));
+            }
         };
-        let mut key_files: Vec<PathBuf> =
-            options.all_os(Opt::SecretKeyFile).map(|word| expand(word, environment).into()).collect();
+        let mut key_files: Vec<PathBuf> = options
+            .all_os(Opt::SecretKeyFile)
+            .map(|word| expand(word, environment).into())
+            .collect();
         key_files.extend(gpg.key_files);
         key_files.extend(super::file(args, Opt::EncryptSecretKeyring, environment));
         Ok(Self {
@@ -108,7 +115,9 @@ impl Encryption {
     }
 
     fn signer_is_recipient(&self) -> bool {
-        self.recipients.iter().any(|recipient| Some(&recipient.id) == self.sign_key.as_ref())
+        self.recipients
+            .iter()
+            .any(|recipient| Some(&recipient.id) == self.sign_key.as_ref())
     }
 }
 
@@ -120,7 +129,10 @@ fn recipients(args: &Args) -> Vec<RecipientId> {
             Opt::HiddenEncryptKey => true,
             _ => continue,
         };
-        let recipient = occurrence.text().map(|id| RecipientId { id: id.to_owned(), hidden });
+        let recipient = occurrence.text().map(|id| RecipientId {
+            id: id.to_owned(),
+            hidden,
+        });
         recipients.extend(recipient);
     }
     recipients
@@ -128,7 +140,10 @@ fn recipients(args: &Args) -> Vec<RecipientId> {
 
 fn sign_key(args: &Args) -> Option<String> {
     let signs = |id| matches!(id, Opt::SignKey | Opt::EncryptSignKey);
-    let last = args.options.iter().rfind(|occurrence| signs(occurrence.spec.id))?;
+    let last = args
+        .options
+        .iter()
+        .rfind(|occurrence| signs(occurrence.spec.id))?;
     last.text().map(str::to_owned)
 }
 
@@ -153,7 +168,8 @@ impl Keys {
             signer_is_recipient: encryption.signer_is_recipient(),
             use_agent: encryption.use_agent,
         };
-        let has_passphrase = given.passphrase.is_some() || (given.sign_passphrase.is_some() && given.signer_is_recipient);
+        let has_passphrase = given.passphrase.is_some()
+            || (given.sign_passphrase.is_some() && given.signer_is_recipient);
         let told = Arc::clone(ui);
         let notice = move |text: &str| told.say(&Message::new(Level::NOTICE, text).forced());
         let agent = Agent::new(AgentOptions {
@@ -162,7 +178,11 @@ impl Keys {
         });
         Self {
             encryption,
-            passphrases: Mutex::new(Passphrases::new(given, Box::new(Terminal), Box::new(notice))),
+            passphrases: Mutex::new(Passphrases::new(
+                given,
+                Box::new(Terminal),
+                Box::new(notice),
+            )),
             has_passphrase,
             agent,
             keyring: OnceLock::new(),
@@ -177,7 +197,11 @@ impl Keys {
     /// When it has two, or none can be had.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         let encryption = &self.encryption;
-        if encryption.enabled && encryption.writes && encryption.sign_key.is_some() && self.is_symmetric() {
+        if encryption.enabled
+            && encryption.writes
+            && encryption.sign_key.is_some()
+            && self.is_symmetric()
+        {
             lock(&self.passphrases).check_symmetric_signer()?;
         }
         Ok(())
@@ -196,7 +220,9 @@ impl Keys {
     }
 
     fn new_decryptor(&self) -> Result<Decryptor, Error> {
-        let passphrase = if self.encryption.use_agent || (!self.has_passphrase && self.encryption.needs_no_passphrase()) {
+        let passphrase = if self.encryption.use_agent
+            || (!self.has_passphrase && self.encryption.needs_no_passphrase())
+        {
             None
         } else {
             Some(self.passphrase(Purpose::Decrypt)?)
@@ -210,20 +236,38 @@ impl Keys {
 
     fn new_encryptor(&self) -> Result<Encryptor, Error> {
         let encryption = &self.encryption;
-        let passphrase = if self.is_symmetric() { Some(self.passphrase(Purpose::Encrypt)?) } else { None };
-        let recipients = encryption.recipients.iter().map(|recipient| self.recipient(recipient));
+        let passphrase = if self.is_symmetric() {
+            Some(self.passphrase(Purpose::Encrypt)?)
+        } else {
+            None
+        };
+        let recipients = encryption
+            .recipients
+            .iter()
+            .map(|recipient| self.recipient(recipient));
         let options = EncryptorOptions {
             recipients: recipients.collect::<Result<_, _>>()?,
             passphrase,
-            signer: encryption.sign_key.as_deref().map(|id| self.signer(id)).transpose()?,
+            signer: encryption
+                .sign_key
+                .as_deref()
+                .map(|id| self.signer(id))
+                .transpose()?,
             compression: encryption.compression(),
         };
         Encryptor::new(options).map_err(|source| failed("the encryption of volumes", source))
     }
 
     fn recipient(&self, RecipientId { id, hidden }: &RecipientId) -> Result<Recipient, Error> {
-        let recipient = self.keyring()?.recipient(id).map_err(|source| failed("the keys to encrypt to", source))?;
-        Ok(if *hidden { recipient.hidden() } else { recipient })
+        let recipient = self
+            .keyring()?
+            .recipient(id)
+            .map_err(|source| failed("the keys to encrypt to", source))?;
+        Ok(if *hidden {
+            recipient.hidden()
+        } else {
+            recipient
+        })
     }
 
     fn signer(&self, id: &str) -> Result<Signer, Error> {
@@ -237,10 +281,14 @@ impl Keys {
     }
 
     fn passphrase(&self, purpose: Purpose) -> Result<Secret, Error> {
-        let secret = lock(&self.passphrases).get(purpose).map_err(|error| match error {
-            PassphraseError::Ended => Error::NoPassphrase,
-            other => Error::Keys { message: other.to_string() },
-        })?;
+        let secret = lock(&self.passphrases)
+            .get(purpose)
+            .map_err(|error| match error {
+                PassphraseError::Ended => Error::NoPassphrase,
+                other => Error::Keys {
+                    message: other.to_string(),
+                },
+            })?;
         Ok(Secret::new(secret.to_vec()))
     }
 }
@@ -275,12 +323,17 @@ impl KeyProvider for Keys {
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keys").field("encryption", &self.encryption).finish_non_exhaustive()
+        f.debug_struct("Keys")
+            .field("encryption", &self.encryption)
+            .finish_non_exhaustive()
     }
 }
 
 fn failed(object: &str, source: redup_openpgp::Error) -> Error {
-    Error::OpenPgp { object: object.to_owned(), source }
+    Error::OpenPgp {
+        object: object.to_owned(),
+        source,
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -301,8 +354,14 @@ mod tests {
 
     #[test]
     fn recipients_keep_their_order_and_whether_they_are_hidden() {
-        let read = encryption("src file:///t --encrypt-key A --hidden-encrypt-key B --encrypt-sign-key C").unwrap();
-        let ids: Vec<_> = read.recipients.iter().map(|r| (r.id.as_str(), r.hidden)).collect();
+        let read =
+            encryption("src file:///t --encrypt-key A --hidden-encrypt-key B --encrypt-sign-key C")
+                .unwrap();
+        let ids: Vec<_> = read
+            .recipients
+            .iter()
+            .map(|r| (r.id.as_str(), r.hidden))
+            .collect();
         assert_eq!(ids, [("A", false), ("B", true), ("C", false)]);
         assert_eq!(read.sign_key.as_deref(), Some("C"));
         assert!(read.signer_is_recipient());
@@ -312,11 +371,26 @@ mod tests {
     fn compression_follows_gpg_unless_told_otherwise() {
         let compression = |line: &str| encryption(line).unwrap().compression();
         assert_eq!(compression("src file:///t"), Compression::Zip(6));
-        assert_eq!(compression("src file:///t --encrypt-key A"), Compression::Zlib(6));
-        assert_eq!(compression("src file:///t --no-compression"), Compression::None);
-        assert_eq!(compression("src file:///t --gpg-options -z9"), Compression::Zip(9));
-        assert_eq!(compression("src file:///t --gpg-options --compress-algo=none"), Compression::None);
-        assert_eq!(compression("src file:///t --compress-level 1"), Compression::Zip(1));
+        assert_eq!(
+            compression("src file:///t --encrypt-key A"),
+            Compression::Zlib(6)
+        );
+        assert_eq!(
+            compression("src file:///t --no-compression"),
+            Compression::None
+        );
+        assert_eq!(
+            compression("src file:///t --gpg-options -z9"),
+            Compression::Zip(9)
+        );
+        assert_eq!(
+            compression("src file:///t --gpg-options --compress-algo=none"),
+            Compression::None
+        );
+        assert_eq!(
+            compression("src file:///t --compress-level 1"),
+            Compression::Zip(1)
+        );
         assert!(encryption("src file:///t --compress-level 10").is_err());
     }
 
@@ -324,8 +398,14 @@ mod tests {
     fn volumes_are_encrypted_unless_told_otherwise() {
         let mode = |line: &str| encryption(line).unwrap().volume_mode();
         assert_eq!(mode("src file:///t"), VolumeMode::Encrypted);
-        assert_eq!(mode("src file:///t --no-encryption"), VolumeMode::Gzip { level: 6 });
-        assert_eq!(mode("src file:///t --no-encryption --no-compression"), VolumeMode::Plain);
+        assert_eq!(
+            mode("src file:///t --no-encryption"),
+            VolumeMode::Gzip { level: 6 }
+        );
+        assert_eq!(
+            mode("src file:///t --no-encryption --no-compression"),
+            VolumeMode::Plain
+        );
     }
 
     #[test]
@@ -340,10 +420,15 @@ mod tests {
 
     #[test]
     fn the_gnupg_home_is_the_nearest_one_named() {
-        assert_eq!(encryption("src file:///t").unwrap().gnupg_home, Some("/h/.gnupg".into()));
+        assert_eq!(
+            encryption("src file:///t").unwrap().gnupg_home,
+            Some("/h/.gnupg".into())
+        );
         let named = encryption("src file:///t --gpg-options --homedir=/x").unwrap();
         assert_eq!(named.gnupg_home, Some("/x".into()));
-        let files = encryption("src file:///t --secret-key-file ~/k --secret-key-file l").unwrap().key_files;
+        let files = encryption("src file:///t --secret-key-file ~/k --secret-key-file l")
+            .unwrap()
+            .key_files;
         assert_eq!(files, [PathBuf::from("/h/k"), PathBuf::from("l")]);
     }
 }

@@ -52,13 +52,11 @@ impl Places {
             (_, []) => return Err(command_line("no target URL was given")),
         };
         let local = local.map(|word| positional(word, environment));
-        if let Some(source) = local.as_deref().filter(|_| args.command.is_backup()) {
-            if std::fs::symlink_metadata(source).is_err() {
-                let shown = crate::args::lossy(source.as_os_str());
-                return Err(command_line(format!(
-                    "Argument source_path '{shown}' does not exist."
-                )));
-            }
+        let source = local.as_deref().filter(|_| args.command.is_backup());
+        if let Some(missing) = source.filter(|source| source.symlink_metadata().is_err()) {
+            let shown = crate::args::lossy(missing.as_os_str());
+            let message = format!("Argument source_path '{shown}' does not exist.");
+            return Err(command_line(message));
         }
         let archive_dir = archive_root(args, environment)?.join(backup_name(args, url));
         Ok(Self {
@@ -99,7 +97,9 @@ pub(crate) fn path_inside(args: &Args, environment: &Environment) -> Result<Path
         return Ok(PathIndex::root());
     };
     let bytes = path.as_os_str().as_bytes();
-    let names = bytes.split(|byte| *byte == b'/').filter(|name| !name.is_empty() && *name != b".");
+    let names = bytes
+        .split(|byte| *byte == b'/')
+        .filter(|name| !name.is_empty() && *name != b".");
     let joined = names.collect::<Vec<_>>().join(&b'/');
     if joined.is_empty() {
         return Ok(PathIndex::root());
@@ -238,7 +238,10 @@ mod tests {
     fn the_path_inside_a_backup_loses_its_slashes() {
         let path = |line: &str| path_inside(&args(line), &home());
         let restore = "restore file:///t out";
-        assert_eq!(path(&format!("{restore} -r /a//./b/")).unwrap().as_bytes(), b"a/b");
+        assert_eq!(
+            path(&format!("{restore} -r /a//./b/")).unwrap().as_bytes(),
+            b"a/b"
+        );
         assert!(path(&format!("{restore} -r /")).unwrap().is_root());
         assert!(path(restore).unwrap().is_root());
         assert!(path(&format!("{restore} -r a/../b")).is_err());

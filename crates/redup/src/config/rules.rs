@@ -25,18 +25,31 @@ pub(crate) fn rules(
     environment: &Environment,
     clock: &Clock,
 ) -> Result<Rules, Failure> {
-    let reader = Reader { args, environment, clock };
-    let conditions: Vec<_> =
-        args.options.iter().filter_map(|occurrence| reader.condition(occurrence).transpose()).collect::<Result<_, _>>()?;
+    let reader = Reader {
+        args,
+        environment,
+        clock,
+    };
+    let conditions: Vec<_> = args
+        .options
+        .iter()
+        .filter_map(|occurrence| reader.condition(occurrence).transpose())
+        .collect::<Result<_, _>>()?;
     if conditions.is_empty() {
         return Ok(Rules::all());
     }
-    Rules::new(&canonical_source(source.as_os_str().as_bytes()), &conditions).map_err(Failure::from)
+    Rules::new(
+        &canonical_source(source.as_os_str().as_bytes()),
+        &conditions,
+    )
+    .map_err(Failure::from)
 }
 
 /// Whether any option selects.
 pub(crate) fn selects(args: &Args) -> bool {
-    args.options.iter().any(|occurrence| is_selection(occurrence.spec.id))
+    args.options
+        .iter()
+        .any(|occurrence| is_selection(occurrence.spec.id))
 }
 
 fn is_selection(id: Opt) -> bool {
@@ -72,8 +85,14 @@ impl Reader<'_> {
             Value::Text(text) => text.as_bytes().to_vec(),
             _ => Vec::new(),
         };
-        let pattern = |action| Condition::Pattern { action, pattern: bytes.clone() };
-        let regexp = |action| Condition::Regexp { action, pattern: occurrence.text().unwrap_or_default().to_owned() };
+        let pattern = |action| Condition::Pattern {
+            action,
+            pattern: bytes.clone(),
+        };
+        let regexp = |action| Condition::Regexp {
+            action,
+            pattern: occurrence.text().unwrap_or_default().to_owned(),
+        };
         Ok(Some(match occurrence.spec.id {
             Opt::Include => pattern(Action::Include),
             Opt::Exclude => pattern(Action::Exclude),
@@ -102,12 +121,16 @@ impl Reader<'_> {
 
     fn list(&self, action: Action, occurrence: &Occurrence) -> Result<Condition, Failure> {
         let Value::Text(word) = &occurrence.value else {
-            return Err(command_line(format!("option --{} needs a file", occurrence.name)));
+            return Err(command_line(format!(
+                "option --{} needs a file",
+                occurrence.name
+            )));
         };
         let path = expand(word, self.environment);
         let failed = |error| {
             let shown = crate::args::lossy(&path);
-            Failure::from_error(Code::COMMAND_LINE, &ListError(shown, error)).extra("CommandLineError")
+            Failure::from_error(Code::COMMAND_LINE, &ListError(shown, error))
+                .extra("CommandLineError")
         };
         let file = std::fs::File::open(Path::new(&path)).map_err(failed)?;
         self.read(action, file).map_err(failed)
@@ -115,8 +138,11 @@ impl Reader<'_> {
 
     fn stdin(&self, action: Action) -> Result<Condition, Failure> {
         self.read(action, std::io::stdin().lock()).map_err(|error| {
-            Failure::from_error(Code::COMMAND_LINE, &ListError("of standard input".to_owned(), error))
-                .extra("CommandLineError")
+            Failure::from_error(
+                Code::COMMAND_LINE,
+                &ListError("of standard input".to_owned(), error),
+            )
+            .extra("CommandLineError")
         })
     }
 
@@ -124,13 +150,20 @@ impl Reader<'_> {
         let mut list = Vec::new();
         let len = input.take(MAX_LIST + 1).read_to_end(&mut list)?;
         if len as u64 > MAX_LIST {
-            return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "the list is too long"));
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::FileTooLarge,
+                "the list is too long",
+            ));
         }
         let separator = match self.args.options.flag(Opt::NullSeparator) {
             true => Separator::Nul,
             false => Separator::Newline,
         };
-        Ok(Condition::List { action, list, separator })
+        Ok(Condition::List {
+            action,
+            list,
+            separator,
+        })
     }
 }
 
@@ -143,9 +176,9 @@ impl From<RuleError> for Failure {
     fn from(error: RuleError) -> Self {
         let code = match &error {
             RuleError::OutsideSource { .. } => Code::PATTERN_PREFIX,
-            RuleError::ConsecutiveSlashes { .. } | RuleError::BadRange { .. } | RuleError::BadRegexp { .. } => {
-                Code::PATTERN_SYNTAX
-            }
+            RuleError::ConsecutiveSlashes { .. }
+            | RuleError::BadRange { .. }
+            | RuleError::BadRegexp { .. } => Code::PATTERN_SYNTAX,
             RuleError::OnlyIncludes { .. } => Code::PATTERN_REDUNDANT,
             RuleError::FilterWithoutEffect => Code::FILTER_WITHOUT_EFFECT,
             RuleError::FilterLast => Code::FILTER_LAST,
@@ -156,7 +189,9 @@ impl From<RuleError> for Failure {
         let failure = Self::from_error(code, &error);
         match code {
             Code::PATTERN_PREFIX => failure.hint("patterns begin with the source as it was given"),
-            Code::PATTERN_REDUNDANT => failure.hint("--exclude '**' as the last one excludes the rest"),
+            Code::PATTERN_REDUNDANT => {
+                failure.hint("--exclude '**' as the last one excludes the rest")
+            }
             _ => failure,
         }
     }
@@ -174,25 +209,44 @@ mod tests {
         }
     }
 
-    const CLOCK: Clock = Clock { now: 1_700_000_000, standard_offset: 0, separator: ':' };
+    const CLOCK: Clock = Clock {
+        now: 1_700_000_000,
+        standard_offset: 0,
+        separator: ':',
+    };
 
     fn conditions(line: &str) -> Vec<Condition> {
         let args = args(line);
         let environment = Environment::default();
-        let reader = Reader { args: &args, environment: &environment, clock: &CLOCK };
-        args.options.iter().filter_map(|occurrence| reader.condition(occurrence).unwrap()).collect()
+        let reader = Reader {
+            args: &args,
+            environment: &environment,
+            clock: &CLOCK,
+        };
+        args.options
+            .iter()
+            .filter_map(|occurrence| reader.condition(occurrence).unwrap())
+            .collect()
     }
 
     fn code(line: &str) -> u8 {
         let args = args(line);
-        rules(&args, Path::new("/src"), &Environment::default(), &CLOCK).unwrap_err().code.0
+        rules(&args, Path::new("/src"), &Environment::default(), &CLOCK)
+            .unwrap_err()
+            .code
+            .0
     }
 
     #[test]
     fn options_become_conditions_in_their_order() {
-        let pattern = |action, pattern: &str| Condition::Pattern { action, pattern: pattern.into() };
+        let pattern = |action, pattern: &str| Condition::Pattern {
+            action,
+            pattern: pattern.into(),
+        };
         assert_eq!(
-            conditions("/src file:///t --include /src/a --name x --exclude-if-present .no --exclude /src/**"),
+            conditions(
+                "/src file:///t --include /src/a --name x --exclude-if-present .no --exclude /src/**"
+            ),
             [
                 pattern(Action::Include, "/src/a"),
                 Condition::ExcludeIfPresent(b".no".to_vec()),
@@ -200,12 +254,17 @@ mod tests {
             ]
         );
         assert_eq!(
-            conditions("/src file:///t --filter-literal --filter-ignorecase --exclude-older-than 1D --exclude-regexp x$"),
+            conditions(
+                "/src file:///t --filter-literal --filter-ignorecase --exclude-older-than 1D --exclude-regexp x$"
+            ),
             [
                 Condition::Mode(Mode::Literal),
                 Condition::IgnoreCase(true),
                 Condition::ExcludeOlderThan(1_699_913_600),
-                Condition::Regexp { action: Action::Exclude, pattern: "x$".into() },
+                Condition::Regexp {
+                    action: Action::Exclude,
+                    pattern: "x$".into()
+                },
             ]
         );
     }
@@ -215,7 +274,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("list");
         std::fs::write(&path, "+ /src/a\0- **\0").unwrap();
-        let line = format!("/src file:///t --exclude-globbing-filelist {} --null-separator", path.display());
+        let line = format!(
+            "/src file:///t --exclude-globbing-filelist {} --null-separator",
+            path.display()
+        );
         let expected = Condition::List {
             action: Action::Exclude,
             list: b"+ /src/a\0- **\0".to_vec(),

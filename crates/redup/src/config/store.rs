@@ -38,7 +38,12 @@ pub(crate) fn open(
     };
     let told = Arc::clone(ui);
     let retry = Retry::new(storage, retry_policy(args)).observed(move |event| {
-        let text = format!("Attempt of {} Nr. {} failed. {}", event.error.op(), event.tries, event.error);
+        let text = format!(
+            "Attempt of {} Nr. {} failed. {}",
+            event.error.op(),
+            event.tries,
+            event.error
+        );
         told.warning(crate::ui::escape_lines(&text));
     });
     Ok(Arc::new(retry))
@@ -63,39 +68,59 @@ fn url_failure(error: UrlError) -> Failure {
 
 fn retry_policy(args: &Args) -> RetryPolicy {
     let defaults = RetryPolicy::default();
-    let seconds = |option| args.options.number(option).and_then(|number| u64::try_from(number).ok());
-    let longest_wait = seconds(Opt::BackendRetryDelay).map_or(defaults.longest_wait, Duration::from_secs);
+    let seconds = |option| {
+        args.options
+            .number(option)
+            .and_then(|number| u64::try_from(number).ok())
+    };
+    let longest_wait =
+        seconds(Opt::BackendRetryDelay).map_or(defaults.longest_wait, Duration::from_secs);
     RetryPolicy {
         // None or less would try nothing at all.
-        tries: args.options.number(Opt::NumRetries).map_or(defaults.tries, |tries| {
-            u32::try_from(tries.max(1)).unwrap_or(u32::MAX)
-        }),
+        tries: args
+            .options
+            .number(Opt::NumRetries)
+            .map_or(defaults.tries, |tries| {
+                u32::try_from(tries.max(1)).unwrap_or(u32::MAX)
+            }),
         first_wait: defaults.first_wait.min(longest_wait),
         longest_wait,
         budget: defaults.budget,
     }
 }
 
-fn s3_options(url: S3Url, args: &Args, environment: &Environment, ui: &Arc<Ui>) -> Result<S3Options, Failure> {
+fn s3_options(
+    url: S3Url,
+    args: &Args,
+    environment: &Environment,
+    ui: &Arc<Ui>,
+) -> Result<S3Options, Failure> {
     let options = &args.options;
     let google = url.scheme() == "gs";
     let told = Arc::clone(ui);
     let mut s3 = S3Options::new(url);
     s3.endpoint_url = options.text(Opt::S3EndpointUrl).map(str::to_owned);
     s3.region = options.text(Opt::S3RegionName).map(str::to_owned);
-    s3.keys = environment.google_keys().filter(|_| google).map(|(id, secret)| Keys {
-        access_key_id: id,
-        secret_access_key: secret,
-        session_token: None,
-    });
+    s3.keys = environment
+        .google_keys()
+        .filter(|_| google)
+        .map(|(id, secret)| Keys {
+            access_key_id: id,
+            secret_access_key: secret,
+            session_token: None,
+        });
     s3.unencrypted = options.flag(Opt::S3UnencryptedConnection);
     s3.ca_file = environment.ca_bundle();
-    s3.classes = ClassPolicy { class: storage_class(args), metadata_class: None };
+    s3.classes = ClassPolicy {
+        class: storage_class(args),
+        metadata_class: None,
+    };
     s3.encryption = encryption(args)?;
     s3.grant_full_control = options.text(Opt::S3KmsGrant).map(str::to_owned);
     s3.part_size = unsigned(args, Opt::S3MultipartChunkSize);
     s3.expected_object_size = Some(volsize(args));
-    s3.connections = unsigned(args, Opt::S3MultipartMaxProcs).and_then(|procs| usize::try_from(procs).ok());
+    s3.connections =
+        unsigned(args, Opt::S3MultipartMaxProcs).and_then(|procs| usize::try_from(procs).ok());
     if let Some(seconds) = unsigned(args, Opt::Timeout) {
         s3.timeout = Duration::from_secs(seconds);
     }
@@ -133,7 +158,9 @@ fn encryption(args: &Args) -> Result<Encryption, Failure> {
         return Ok(Encryption::BucketDefault);
     }
     match options.text(Opt::S3KmsKeyId) {
-        Some(key_id) => Ok(Encryption::Kms { key_id: key_id.to_owned() }),
+        Some(key_id) => Ok(Encryption::Kms {
+            key_id: key_id.to_owned(),
+        }),
         None => Err(command_line(
             "S3 USE SSE KMS was requested, but key id not provided require (--s3-kms-key-id)",
         )),
@@ -141,7 +168,9 @@ fn encryption(args: &Args) -> Result<Encryption, Failure> {
 }
 
 fn unsigned(args: &Args, option: Opt) -> Option<u64> {
-    args.options.number(option).and_then(|number| u64::try_from(number).ok())
+    args.options
+        .number(option)
+        .and_then(|number| u64::try_from(number).ok())
 }
 
 #[cfg(test)]
@@ -159,9 +188,18 @@ mod tests {
     #[test]
     fn the_first_class_of_duplicitys_order_wins() {
         let class = |line: &str| storage_class(&args(line));
-        assert_eq!(class("st s3://b --s3-use-glacier --s3-use-ia").as_deref(), Some("STANDARD_IA"));
-        assert_eq!(class("st s3://b --s3-use-deep-archive").as_deref(), Some("DEEP_ARCHIVE"));
-        assert_eq!(class("st s3://b --s3-use-ia --s3-storage-class X").as_deref(), Some("X"));
+        assert_eq!(
+            class("st s3://b --s3-use-glacier --s3-use-ia").as_deref(),
+            Some("STANDARD_IA")
+        );
+        assert_eq!(
+            class("st s3://b --s3-use-deep-archive").as_deref(),
+            Some("DEEP_ARCHIVE")
+        );
+        assert_eq!(
+            class("st s3://b --s3-use-ia --s3-storage-class X").as_deref(),
+            Some("X")
+        );
         assert_eq!(class("st s3://b"), None);
     }
 
@@ -170,8 +208,14 @@ mod tests {
         let of = |line: &str| encryption(&args(line));
         let kms = "st s3://b --s3-use-server-side-kms-encryption";
         assert_eq!(of("st s3://b").unwrap(), Encryption::BucketDefault);
-        assert_eq!(of(&format!("{kms} --s3-kms-key-id k")).unwrap(), Encryption::Kms { key_id: "k".into() });
-        assert_eq!(of(&format!("{kms} --s3-use-server-side-encryption")).unwrap(), Encryption::S3Managed);
+        assert_eq!(
+            of(&format!("{kms} --s3-kms-key-id k")).unwrap(),
+            Encryption::Kms { key_id: "k".into() }
+        );
+        assert_eq!(
+            of(&format!("{kms} --s3-use-server-side-encryption")).unwrap(),
+            Encryption::S3Managed
+        );
         assert!(of(kms).unwrap_err().message.contains("--s3-kms-key-id"));
     }
 
@@ -186,7 +230,8 @@ mod tests {
 
     #[test]
     fn urls_of_other_stores_are_refused_with_their_class() {
-        let failure = |url: &str| url_failure(TargetUrl::parse(local_gio(OsStr::new(url))).unwrap_err());
+        let failure =
+            |url: &str| url_failure(TargetUrl::parse(local_gio(OsStr::new(url))).unwrap_err());
         assert_eq!(failure("foo://x").extra, "UnsupportedBackendScheme");
         assert_eq!(failure("gio+smb://x/y").extra, "UnsupportedBackendScheme");
         assert_eq!(failure("s3://").extra, "InvalidBackendURL");

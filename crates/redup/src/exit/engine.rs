@@ -11,6 +11,11 @@ use crate::ui::quote_word;
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
+        let error = match error {
+            // It speaks for the store's error, and a search of its sources would miss that.
+            Error::Storage(error) => return error.into(),
+            error => error,
+        };
         let base = |code| Self::from_error(code, &error);
         match &error {
             Error::Locked(dir) => Self::new(
@@ -93,7 +98,10 @@ fn refined(error: &(dyn StdError + 'static), otherwise: Code) -> Failure {
             found.hints.extend(key_hint(error).map(str::to_owned));
             return found;
         }
-        if error.downcast_ref::<io::Error>().is_some_and(|error| error.raw_os_error().is_some()) {
+        if error
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.raw_os_error().is_some())
+        {
             found.code = Code::EXCEPTION;
             found.extra = "OSError".to_owned();
             return found;
@@ -140,7 +148,9 @@ fn key_hint(error: &redup_openpgp::Error) -> Option<&'static str> {
     use redup_openpgp::Error;
     match error {
         Error::WrongPassphrase => Some("check PASSPHRASE"),
-        Error::PassphraseMissing => Some("set PASSPHRASE to the passphrase that the backup was made with"),
+        Error::PassphraseMissing => {
+            Some("set PASSPHRASE to the passphrase that the backup was made with")
+        }
         Error::NoSecretKey { .. } => {
             Some("give the secret key with --secret-key-file, or GNUPGHOME where gpg-agent has it")
         }
@@ -163,27 +173,75 @@ mod tests {
 
     #[test]
     fn an_empty_store_is_what_callers_know() {
-        check(Error::NoChains("file:///t".into()), expect![[r#""#]]);
+        check(
+            Error::NoChains("file:///t".into()),
+            expect![[r#"
+            ERROR 30 CollectionsError
+            . error: No backup chains found at file:///t
+            . hint: check the URL and the --file-prefix options; collection-status shows what is there
+
+        "#]],
+        );
     }
 
     #[test]
     fn another_host_names_both_and_the_option() {
-        let error = Error::HostMismatch { current: "new".into(), previous: "old".into() };
-        check(error, expect![[r#""#]]);
+        let error = Error::HostMismatch {
+            current: "new".into(),
+            previous: "old".into(),
+        };
+        check(
+            error,
+            expect![[r#"
+            ERROR 3 'new' 'old'
+            . error: the newest backup was made on host "old", this is "new"
+            . hint: if this is meant, --allow-source-mismatch goes on; else check that the target URL is the right one
+
+        "#]],
+        );
     }
 
     #[test]
     fn a_full_store_names_operation_and_object() {
         let io = io::Error::from_raw_os_error(28);
-        check(redup_storage::Error::from_io(Op::Put, "file:///t/x", io), expect![[r#""#]]);
+        check(
+            redup_storage::Error::from_io(Op::Put, "file:///t/x", io),
+            expect![[r#"
+            ERROR 53 put 'file:///t/x' 'file:///t/x'
+            . error: cannot write file:///t/x: no space left at the target
+            . caused by: [Errno 28] No space left on device
+
+        "#]],
+        );
         let io = io::Error::from_raw_os_error(28);
-        check(Error::Storage(redup_storage::Error::from_io(Op::PutPart, "file:///t/x", io)), expect![[r#""#]]);
+        check(
+            Error::Storage(redup_storage::Error::from_io(
+                Op::PutPart,
+                "file:///t/x",
+                io,
+            )),
+            expect![[r#"
+            ERROR 53 put 'file:///t/x' 'file:///t/x'
+            . error: cannot upload a part of file:///t/x: no space left at the target
+            . caused by: [Errno 28] No space left on device
+
+        "#]],
+        );
     }
 
     #[test]
     fn a_missing_bucket_is_a_store_error_with_its_hint() {
-        let error = redup_storage::Error::new(ErrorKind::NotFound, Op::Connect, "s3://b").with_hint("create it");
-        check(error, expect![[r#""#]]);
+        let error = redup_storage::Error::new(ErrorKind::NotFound, Op::Connect, "s3://b")
+            .with_hint("create it");
+        check(
+            error,
+            expect![[r#"
+            ERROR 50 list 's3://b'
+            . error: cannot open s3://b: does not exist
+            . hint: create it
+
+        "#]],
+        );
     }
 
     #[test]
@@ -193,14 +251,35 @@ mod tests {
             path: "/cache/x".into(),
             source: io::Error::from_raw_os_error(28),
         };
-        check(error, expect![[r#""#]]);
+        check(
+            error,
+            expect![[r#"
+            ERROR 30 OSError
+            . error: cannot write /cache/x
+            . caused by: [Errno 28] No space left on device
+
+        "#]],
+        );
     }
 
     #[test]
     fn a_wrong_passphrase_is_code_31_however_deep_it_lies() {
         let deep: io::Error = redup_openpgp::Error::WrongPassphrase.into();
-        let error = Error::Volume { name: "vol1".into(), source: redup_volume::Error::Gzip(deep) };
-        check(error, expect![[r#""#]]);
+        let error = Error::Volume {
+            name: "vol1".into(),
+            source: redup_volume::Error::Gzip(deep),
+        };
+        check(
+            error,
+            expect![[r#"
+            ERROR 31 GPGError
+            . error: cannot process vol1
+            . caused by: the gzip data are damaged or truncated
+            . caused by: cannot decrypt: Bad session key (wrong passphrase)
+            . hint: check PASSPHRASE
+
+        "#]],
+        );
     }
 
     #[test]
@@ -210,11 +289,22 @@ mod tests {
         assert_eq!(code(Error::NoPassphrase), 30);
         assert_eq!(code(Error::NoSignatureChains("x".into())), 30);
         assert_eq!(code(Error::NothingToBuildOn("x".into())), 17);
-        assert_eq!(code(Error::SourceMismatch { current: "a".into(), previous: "b".into() }), 42);
+        assert_eq!(
+            code(Error::SourceMismatch {
+                current: "a".into(),
+                previous: "b".into()
+            }),
+            42
+        );
         assert_eq!(code(Error::TargetNotEmpty("x".into())), 11);
         assert_eq!(code(Error::VerifyMissing("x".into())), 12);
         assert_eq!(code(Error::PathNotFound("x".into())), 19);
         assert_eq!(code(Error::NothingRestored), 20);
-        assert_eq!(code(Error::Keys { message: "x".into() }), 31);
+        assert_eq!(
+            code(Error::Keys {
+                message: "x".into()
+            }),
+            31
+        );
     }
 }

@@ -26,11 +26,19 @@ pub(crate) fn difference(index: &PathIndex, difference: &Difference, zone: &Time
             permissions(expected)
         ),
         Difference::Mtime(found, expected) => {
-            format!("File {path} has mtime {}, expected {}", time(*found), time(*expected))
+            format!(
+                "File {path} has mtime {}, expected {}",
+                time(*found),
+                time(*expected)
+            )
         }
         Difference::Data => format!("Data for file {path} is different"),
         Difference::LinkTarget(found, expected) => {
-            format!("Symlink {path} points to {}, expected {}", escape(found), escape(expected))
+            format!(
+                "Symlink {path} points to {}, expected {}",
+                escape(found),
+                escape(expected)
+            )
         }
         Difference::Device(found, expected) => format!(
             "Device file {path} has numbers {}:{}, expected {}:{}",
@@ -47,7 +55,11 @@ pub(crate) fn path_text(index: &PathIndex) -> String {
 
 /// A path inside a backup as bytes; its root is a dot.
 pub(crate) fn path_bytes(index: &PathIndex) -> &[u8] {
-    if index.is_root() { b"." } else { index.as_bytes() }
+    if index.is_root() {
+        b"."
+    } else {
+        index.as_bytes()
+    }
 }
 
 /// The word for a type that messages and stanzas use.
@@ -64,7 +76,10 @@ pub(crate) fn type_word(file_type: &FileType) -> &'static str {
 
 /// `0:0 644`: owner, group, mode.
 fn permissions(attributes: &Attributes) -> String {
-    format!("{}:{} {:o}", attributes.uid, attributes.gid, attributes.mode)
+    format!(
+        "{}:{} {:o}",
+        attributes.uid, attributes.gid, attributes.mode
+    )
 }
 
 #[cfg(test)]
@@ -74,7 +89,15 @@ mod tests {
     use super::*;
 
     fn attributes(file_type: FileType, mode: u32) -> Attributes {
-        Attributes { file_type, mode, uid: 0, gid: 7, uname: Vec::new(), gname: Vec::new(), mtime: 0 }
+        Attributes {
+            file_type,
+            mode,
+            uid: 0,
+            gid: 7,
+            uname: Vec::new(),
+            gname: Vec::new(),
+            mtime: 0,
+        }
     }
 
     #[test]
@@ -91,7 +114,10 @@ mod tests {
             Difference::LinkTarget(b"x".to_vec(), b"y\n".to_vec()),
             Difference::Device((1, 2), (3, 4)),
         ];
-        let lines: Vec<_> = cases.iter().map(|case| difference(&index, case, &TimeZone::UTC)).collect();
+        let lines: Vec<_> = cases
+            .iter()
+            .map(|case| difference(&index, case, &TimeZone::UTC))
+            .collect();
         expect![[r#"
             New file a/b\x1b
             File a/b\x1b is missing
@@ -100,7 +126,8 @@ mod tests {
             File a/b\x1b has mtime Tue Nov 14 22:13:20 2023, expected Thu Jan  1 00:00:00 1970
             Data for file a/b\x1b is different
             Symlink a/b\x1b points to x, expected y\n
-            Device file a/b\x1b has numbers 1:2, expected 3:4"#]].assert_eq(&lines.join("\n"));
+            Device file a/b\x1b has numbers 1:2, expected 3:4"#]]
+        .assert_eq(&lines.join("\n"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub(crate) fn escape(bytes: &[u8]) -> String {
                 '\t' => text.push_str("\\t"),
                 '\r' => text.push_str("\\r"),
                 _ if letter.is_ascii_control() => {
-                    push(&mut text, format_args!("\\x{:02x}", u32::from(letter)))
+                    push(&mut text, format_args!("\\x{:02x}", u32::from(letter)));
                 }
                 _ if letter.is_control() || is_deceptive(letter) => {
                     push(&mut text, format_args!("\\u{{{:x}}}", u32::from(letter)));

@@ -12,7 +12,6 @@ impl Level {
     pub(crate) const WARNING: Self = Self(2);
     pub(crate) const NOTICE: Self = Self(3);
     pub(crate) const INFO: Self = Self(5);
-    pub(crate) const DEBUG: Self = Self(9);
 
     /// The keyword of the log protocol.
     pub(crate) fn keyword(self) -> &'static str {

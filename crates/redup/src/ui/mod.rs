@@ -3,13 +3,13 @@
 //! Names that come from archives, folders or the command line are escaped on their way in, by
 //! [`escape`] for people and [`quote_word`] for programs.
 
+mod difference;
 mod escape;
 mod format;
 mod message;
 mod narrator;
 mod statistics;
 mod status;
-mod difference;
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -18,9 +18,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::tz::TimeZone;
 
+pub(crate) use difference::{path_bytes, path_text, type_word};
 pub(crate) use escape::{escape, escape_lines, quote_word};
 pub(crate) use format::{pretty_time, standard_offset};
-pub(crate) use difference::{path_bytes, path_text, type_word};
 pub(crate) use message::{Level, Message};
 pub(crate) use narrator::Narrator;
 pub(crate) use statistics::statistics;

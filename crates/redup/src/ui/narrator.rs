@@ -37,7 +37,8 @@ impl Narrator {
     }
 
     fn coded(&self, level: Level, code: u16, extra: String, text: String) {
-        self.ui.say(&Message::new(level, text).code(code).extra(extra));
+        self.ui
+            .say(&Message::new(level, text).code(code).extra(extra));
     }
 
     fn info(&self, code: u16, extra: String, text: String) {
@@ -47,7 +48,11 @@ impl Narrator {
     }
 
     fn changed(&self, code: u16, letter: char, index: &PathIndex) {
-        self.info(code, quote_word(path_bytes(index)), format!("{letter} {}", path_text(index)));
+        self.info(
+            code,
+            quote_word(path_bytes(index)),
+            format!("{letter} {}", path_text(index)),
+        );
     }
 
     fn source_bytes(&self, bytes: u64) {
@@ -74,7 +79,11 @@ impl Narrator {
         if !index.is_root() {
             let word = type_word(file_type);
             let extra = format!("{} {word}", quote_word(path_bytes(index)));
-            self.info(7, extra, format!("Writing {} of type {word}", path_text(index)));
+            self.info(
+                7,
+                extra,
+                format!("Writing {} of type {word}", path_text(index)),
+            );
         }
     }
 
@@ -87,9 +96,16 @@ impl Narrator {
 
     fn resuming(&self, span: Span, volume: u32, after: &PathIndex, block: Option<u32>) {
         let kind = if span.is_full() { "full" } else { "inc" };
-        self.ui.notice(format!("Last {kind} backup left a partial set, restarting."));
-        let block = block.map(|block| format!(", block {block}")).unwrap_or_default();
-        self.ui.notice(format!("Restarting after volume {volume}, file {}{block}", path_text(after)));
+        self.ui.notice(format!(
+            "Last {kind} backup left a partial set, restarting."
+        ));
+        let block = block
+            .map(|block| format!(", block {block}"))
+            .unwrap_or_default();
+        self.ui.notice(format!(
+            "Restarting after volume {volume}, file {}{block}",
+            path_text(after)
+        ));
     }
 }
 
@@ -98,7 +114,9 @@ impl Monitor for Narrator {
         let ui = &self.ui;
         match event {
             Event::Status(collection) => {
-                warnings(collection).iter().for_each(|warning| ui.say(warning));
+                warnings(collection)
+                    .iter()
+                    .for_each(|warning| ui.say(warning));
                 if ui.shows(Level(8)) {
                     ui.say(&quiet_status(collection, &self.archive_dir, ui.zone()));
                 }
@@ -107,21 +125,36 @@ impl Monitor for Narrator {
                 let time = time.map_or_else(|| "none".to_owned(), |time| ui.time(time.secs()));
                 ui.notice(format!("Last full backup date: {time}"));
             }
-            Event::InSync => ui.notice("Local and Remote metadata are synchronized, no sync needed."),
+            Event::InSync => {
+                ui.notice("Local and Remote metadata are synchronized, no sync needed.");
+            }
             Event::SyncStarted => ui.notice("Synchronizing remote metadata to local cache..."),
             Event::SyncFetch { name } => {
-                ui.notice(format!("Copying {} to local cache.", escape(name.as_bytes())));
+                ui.notice(format!(
+                    "Copying {} to local cache.",
+                    escape(name.as_bytes())
+                ));
             }
             Event::SyncDelete { name } => {
                 let path = self.archive_dir.join(name);
                 let path = crate::args::lossy(path.as_os_str());
-                ui.notice(format!("Deleting local {path} (not authoritative at backend)."));
+                ui.notice(format!(
+                    "Deleting local {path} (not authoritative at backend)."
+                ));
             }
             Event::SwitchedToFull => ui.warning("No signatures found, switching to full backup."),
             Event::FullIsTooOld => ui.notice("Last full backup is too old, forcing full backup"),
-            Event::Resuming { span, volume, after, block } => self.resuming(span, volume, after, block),
+            Event::Resuming {
+                span,
+                volume,
+                after,
+                block,
+            } => self.resuming(span, volume, after, block),
             Event::RestartFromScratch { reason, .. } => {
-                ui.notice(format!("RESTART: the interrupted backup cannot be resumed ({}).", escape_lines(reason)));
+                ui.notice(format!(
+                    "RESTART: the interrupted backup cannot be resumed ({}).",
+                    escape_lines(reason)
+                ));
                 ui.notice("         Starting backup from beginning.");
             }
             Event::Added(index) => self.changed(4, 'A', index),
@@ -133,21 +166,33 @@ impl Monitor for Narrator {
             }
             Event::Unreadable { path, error } => {
                 let shown = crate::args::lossy(path.as_os_str());
-                let text = format!("Error accessing possibly locked file {shown}: {}", escape_lines(&error.to_string()));
+                let text = format!(
+                    "Error accessing possibly locked file {shown}: {}",
+                    escape_lines(&error.to_string())
+                );
                 self.coded(Level::WARNING, 10, quoted_path(path), text);
             }
             Event::ChangedWhileRead(path) => {
                 let shown = crate::args::lossy(path.as_os_str());
-                ui.warning(format!("File {shown} changed while it was read; what was read is stored."));
+                ui.warning(format!(
+                    "File {shown} changed while it was read; what was read is stored."
+                ));
             }
             Event::SourceBytes(bytes) => self.source_bytes(bytes),
             Event::Writing { name } => self.writing(name),
             Event::VolumeStored { number } => self.volume_stored(number),
             Event::VolumeRead { number, of } => {
-                self.info(2, format!("{number} {of}"), format!("Processed volume {number} of {of}"));
+                self.info(
+                    2,
+                    format!("{number} {of}"),
+                    format!("Processed volume {number} of {of}"),
+                );
             }
             Event::VolumeSkipped { error } => {
-                let text = format!("IGNORED_ERROR: WARNING: ignoring error as requested: {}", chain(error));
+                let text = format!(
+                    "IGNORED_ERROR: WARNING: ignoring error as requested: {}",
+                    chain(error)
+                );
                 ui.warning(text);
             }
             Event::VolumeNeeded { name } => self.volume_needed(name),
@@ -156,8 +201,14 @@ impl Monitor for Narrator {
                 let text = format!("Error '{}' processing {}", chain(error), path_text(index));
                 self.coded(Level::WARNING, 12, quote_word(path_bytes(index)), text);
             }
-            Event::Difference { index, difference: found } => {
-                ui.notice(format!("Difference found: {}", difference(index, found, ui.zone())));
+            Event::Difference {
+                index,
+                difference: found,
+            } => {
+                ui.notice(format!(
+                    "Difference found: {}",
+                    difference(index, found, ui.zone())
+                ));
             }
             Event::Warning(text) => ui.warning(escape_lines(text)),
             Event::Info(text) => ui.info(escape_lines(text)),
@@ -175,6 +226,14 @@ fn quoted_path(path: &std::path::Path) -> String {
 /// An error and its causes in one line.
 fn chain(error: &redup_engine::Error) -> String {
     let failure = crate::exit::Failure::from_error(crate::exit::Code::GENERIC, error);
-    let parts: Vec<_> = std::iter::once(&failure.message).chain(&failure.causes).collect();
-    escape_lines(&parts.into_iter().map(String::as_str).collect::<Vec<_>>().join(": "))
+    let parts: Vec<_> = std::iter::once(&failure.message)
+        .chain(&failure.causes)
+        .collect();
+    escape_lines(
+        &parts
+            .into_iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(": "),
+    )
 }

@@ -25,7 +25,10 @@ pub(crate) fn statistics(figures: &Statistics, start: f64, end: f64, zone: &Time
     line("StartTime", moment(start));
     line("EndTime", moment(end));
     let elapsed = (end - start).max(0.0);
-    line("ElapsedTime", format!("{elapsed:.2} ({})", duration(elapsed)));
+    line(
+        "ElapsedTime",
+        format!("{elapsed:.2} ({})", duration(elapsed)),
+    );
     line("SourceFiles", count(figures.source_files));
     line("SourceFileSize", sized(figures.source_file_size));
     line("NewFiles", count(figures.new_files));
@@ -36,7 +39,10 @@ pub(crate) fn statistics(figures: &Statistics, start: f64, end: f64, zone: &Time
     line("ChangedDeltaSize", sized(0));
     line("DeltaEntries", count(figures.delta_entries));
     line("RawDeltaSize", sized(figures.raw_delta_size));
-    line("TotalDestinationSizeChange", sized(figures.total_destination_size_change));
+    line(
+        "TotalDestinationSizeChange",
+        sized(figures.total_destination_size_change),
+    );
     line("Errors", count(figures.errors));
     block.push_str("-------------------------------------------------\n");
     block

@@ -19,12 +19,22 @@ const RULE: &str = "-------------------------";
 /// The message of `collection-status`, shown at every verbosity.
 pub(crate) fn status(collection: &Collection, archive_dir: &Path, zone: &TimeZone) -> Message {
     let text = table(collection, archive_dir, zone);
-    Message::new(Level(8), text).code(CODE).data(data(collection)).forced()
+    Message::new(Level(8), text)
+        .code(CODE)
+        .data(data(collection))
+        .forced()
 }
 
 /// What other commands tell about the collection when they are asked for detail.
-pub(crate) fn quiet_status(collection: &Collection, archive_dir: &Path, zone: &TimeZone) -> Message {
-    Message { forced: false, ..status(collection, archive_dir, zone) }
+pub(crate) fn quiet_status(
+    collection: &Collection,
+    archive_dir: &Path,
+    zone: &TimeZone,
+) -> Message {
+    Message {
+        forced: false,
+        ..status(collection, archive_dir, zone)
+    }
 }
 
 /// Warnings about files and sets that belong to nothing, each with the code that makes a desktop
@@ -39,18 +49,37 @@ pub(crate) fn warnings(collection: &Collection) -> Vec<Message> {
     };
     let signatures = |place: Place| {
         let here = move |file: &&SetFile| file.place == place;
-        collection.orphaned_signatures().filter(here).map(|file| escape(file.name.as_bytes())).collect()
+        collection
+            .orphaned_signatures()
+            .filter(here)
+            .map(|file| escape(file.name.as_bytes()))
+            .collect()
     };
-    warn(2, "WARNING. found the following local orphaned signature file(s):", signatures(Place::Local));
-    warn(2, "WARNING. found the following remote orphaned signature file(s):", signatures(Place::Remote));
+    warn(
+        2,
+        "WARNING. found the following local orphaned signature file(s):",
+        signatures(Place::Local),
+    );
+    warn(
+        2,
+        "WARNING. found the following remote orphaned signature file(s):",
+        signatures(Place::Remote),
+    );
     let names = |sets: &[BackupSet]| sets.iter().map(set_line).collect();
     warn(
         5,
         "Warning, found incomplete backup sets, probably left from aborted session",
         names(collection.incomplete_sets()),
     );
-    warn(6, "WARNING. found the following orphaned backup file(s):", names(collection.orphaned_sets()));
-    if collection.matched().is_some_and(|matched| matched.dropped.is_some()) {
+    warn(
+        6,
+        "WARNING. found the following orphaned backup file(s):",
+        names(collection.orphaned_sets()),
+    );
+    if collection
+        .matched()
+        .is_some_and(|matched| matched.dropped.is_some())
+    {
         let text = "WARNING. discarding last backup set, because of missing signature file.";
         warnings.push(Message::new(Level::WARNING, text));
     }
@@ -60,13 +89,24 @@ pub(crate) fn warnings(collection: &Collection) -> Vec<Message> {
 /// The chain that an increment would build on, and the others, oldest first.
 fn split(collection: &Collection) -> (Option<&BackupChain>, Vec<&BackupChain>) {
     let primary = collection.matched().map(|matched| matched.chain);
-    let is_primary = |chain: &BackupChain| primary.is_some_and(|primary| std::ptr::eq(primary, chain));
-    (primary, collection.chains().iter().filter(|chain| !is_primary(chain)).collect())
+    let is_primary =
+        |chain: &BackupChain| primary.is_some_and(|primary| std::ptr::eq(primary, chain));
+    (
+        primary,
+        collection
+            .chains()
+            .iter()
+            .filter(|chain| !is_primary(chain))
+            .collect(),
+    )
 }
 
 fn data(collection: &Collection) -> Vec<String> {
     let (primary, secondary) = split(collection);
-    let mut lines = vec!["backend BackendWrapper".to_owned(), "archive-dir (. dir)".to_owned()];
+    let mut lines = vec![
+        "backend BackendWrapper".to_owned(),
+        "archive-dir (. dir)".to_owned(),
+    ];
     for (number, chain) in secondary.iter().enumerate() {
         lines.push(format!("chain-no-sig {number}"));
         lines.extend(chain.sets().iter().map(set_data));
@@ -75,15 +115,25 @@ fn data(collection: &Collection) -> Vec<String> {
         lines.push("chain-complete".to_owned());
         lines.extend(chain.sets().iter().map(set_data));
     }
-    lines.push(format!("orphaned-sets-num {}", collection.orphaned_sets().len()));
-    lines.push(format!("incomplete-sets-num {}", collection.incomplete_sets().len()));
+    lines.push(format!(
+        "orphaned-sets-num {}",
+        collection.orphaned_sets().len()
+    ));
+    lines.push(format!(
+        "incomplete-sets-num {}",
+        collection.incomplete_sets().len()
+    ));
     lines
 }
 
 fn set_data(set: &BackupSet) -> String {
     let kind = if set.span.is_full() { "full" } else { "inc" };
     let encrypted = if set.is_encrypted() { "enc" } else { "noenc" };
-    format!(" {kind} {} {} {encrypted}", set.span.end(), set.volumes.len())
+    format!(
+        " {kind} {} {} {encrypted}",
+        set.span.end(),
+        set.volumes.len()
+    )
 }
 
 fn table(collection: &Collection, archive_dir: &Path, zone: &TimeZone) -> String {
@@ -98,7 +148,11 @@ fn table(collection: &Collection, archive_dir: &Path, zone: &TimeZone) -> String
         format!("Found {} secondary backup chain(s).", secondary.len()),
     ];
     for (number, chain) in secondary.iter().enumerate() {
-        lines.push(format!("Secondary chain {} of {}:", number + 1, secondary.len()));
+        lines.push(format!(
+            "Secondary chain {} of {}:",
+            number + 1,
+            secondary.len()
+        ));
         lines.push(chain_block(chain, zone));
         lines.push(String::new());
     }
@@ -110,13 +164,20 @@ fn table(collection: &Collection, archive_dir: &Path, zone: &TimeZone) -> String
         }
         None => lines.push("No backup chains with active signatures found".to_owned()),
     }
-    let (orphaned, incomplete) = (collection.orphaned_sets().len(), collection.incomplete_sets().len());
+    let (orphaned, incomplete) = (
+        collection.orphaned_sets().len(),
+        collection.incomplete_sets().len(),
+    );
     if orphaned + incomplete == 0 {
         lines.push("No orphaned or incomplete backup sets found.".to_owned());
     } else {
-        lines.push(format!("Also found {orphaned} backup set(s) not part of any chain,"));
+        lines.push(format!(
+            "Also found {orphaned} backup set(s) not part of any chain,"
+        ));
         lines.push(format!("and {incomplete} incomplete backup set(s)."));
-        lines.push("These may be deleted by running duplicity with the \"cleanup\" command.".to_owned());
+        lines.push(
+            "These may be deleted by running duplicity with the \"cleanup\" command.".to_owned(),
+        );
     }
     lines.join("\n")
 }
@@ -139,8 +200,16 @@ fn chain_block(chain: &BackupChain, zone: &TimeZone) -> String {
     };
     row("Type of backup set:", "Time:", "Num volumes:");
     for set in chain.sets() {
-        let kind = if set.span.is_full() { "Full" } else { "Incremental" };
-        row(kind, &pretty_time(set.span.end().secs(), zone), &set.volumes.len().to_string());
+        let kind = if set.span.is_full() {
+            "Full"
+        } else {
+            "Incremental"
+        };
+        row(
+            kind,
+            &pretty_time(set.span.end().secs(), zone),
+            &set.volumes.len().to_string(),
+        );
     }
     block.push_str(RULE);
     block
@@ -148,7 +217,10 @@ fn chain_block(chain: &BackupChain, zone: &TimeZone) -> String {
 
 /// A set as its files: `[manifest, volume, …]`.
 fn set_line(set: &BackupSet) -> String {
-    let names: Vec<_> = set.remote_names().map(|name| escape(name.as_bytes())).collect();
+    let names: Vec<_> = set
+        .remote_names()
+        .map(|name| escape(name.as_bytes()))
+        .collect();
     format!("[{}]", names.join(", "))
 }
 
@@ -190,7 +262,9 @@ mod tests {
 
     #[test]
     fn an_empty_store_has_no_chains() {
-        check(&[], expect![[r#"
+        check(
+            &[],
+            expect![[r#"
             INFO 3 
             backend BackendWrapper
             archive-dir (. dir)
@@ -205,12 +279,15 @@ mod tests {
             . No backup chains with active signatures found
             . No orphaned or incomplete backup sets found.
 
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn chains_are_listed_with_their_sets() {
-        check(&[&CHAIN_1, &CHAIN_2], expect![[r#"
+        check(
+            &[&CHAIN_1, &CHAIN_2],
+            expect![[r#"
             INFO 3 
             backend BackendWrapper
             archive-dir (. dir)
@@ -250,12 +327,15 @@ mod tests {
             . -------------------------
             . No orphaned or incomplete backup sets found.
 
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn sets_outside_of_chains_are_counted() {
-        check(&[&CHAIN_2, &STRAYS], expect![[r#"
+        check(
+            &[&CHAIN_2, &STRAYS],
+            expect![[r#"
             INFO 3 
             backend BackendWrapper
             archive-dir (. dir)
@@ -283,12 +363,15 @@ mod tests {
             . and 1 incomplete backup set(s).
             . These may be deleted by running duplicity with the "cleanup" command.
 
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn a_chain_without_signatures_is_secondary() {
-        check(&[&CHAIN_2[..2]], expect![[r#"
+        check(
+            &[&CHAIN_2[..2]],
+            expect![[r#"
             INFO 3 
             backend BackendWrapper
             archive-dir (. dir)
@@ -315,7 +398,8 @@ mod tests {
             . No backup chains with active signatures found
             . No orphaned or incomplete backup sets found.
 
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]

@@ -39,19 +39,19 @@ fn an_option_that_only_duplicity_has_so_far_is_named_as_such() {
     check(
         "src file:///t --files-from f",
         expect![
-            "23: option --exclude-filelist is known from duplicity but not supported by this version of redup"
+            "23: option --files-from is known from duplicity but not supported by this version of redup"
         ],
     );
     check(
         "src file:///t --skip-if-no-change",
         expect![
-            "23: option --exclude-globbing-filelist is known from duplicity but not supported by this version of redup"
+            "23: option --skip-if-no-change is known from duplicity but not supported by this version of redup"
         ],
     );
     check(
-        "src file:///t --copy-links",
+        "src file:///t --full-if-n-inc 3",
         expect![
-            "23: option --copy-links is known from duplicity but not supported by this version of redup"
+            "23: option --full-if-n-inc is known from duplicity but not supported by this version of redup"
         ],
     );
     check(

@@ -61,7 +61,10 @@ fn options_of_our_own_are_few_and_named() {
         .filter(|name| name.origin == Origin::Redup)
         .map(|name| name.text)
         .collect();
-    assert_eq!(ours, ["compress-level", "secret-key-file", "s3-storage-class"]);
+    assert_eq!(
+        ours,
+        ["compress-level", "secret-key-file", "s3-storage-class"]
+    );
 }
 
 #[test]
@@ -150,6 +153,8 @@ fn help_is_this_text() {
                                       than this.
           --volsize MB                Size of a volume (default 200).
           --max-blocksize BYTES       Largest signature block; 0 is no limit (default).
+          --copy-links                Store what symbolic links point to in place of the
+                                      links.
           --files-changed             Keep the list of changed files in the manifest
                                       (default).
           --no-files-changed          Keep no such list.
@@ -168,6 +173,7 @@ fn help_is_this_text() {
           --no-encryption             Do not encrypt.
           --compression               Compress (default).
           --no-compression            Do not compress.
+          --compress-level LEVEL      0, fastest, to 9, smallest (default 6).
           --encrypt-key KEY           Encrypt to this key; repeatable.
           --hidden-encrypt-key KEY    The same, without naming the key in the files.
           --sign-key KEY              Sign with this key; on restore, accept nothing
@@ -198,7 +204,23 @@ fn help_is_this_text() {
         Selection options (in order; the first that matches decides)
           --include PATTERN           Include what matches this shell pattern.
           --exclude PATTERN           Exclude what matches this shell pattern.
-          --null-separator            Accepted, without effect: no file list is read.
+          --include-regexp REGEXP     Include what matches.
+          --exclude-regexp REGEXP     Exclude what matches.
+          --include-filelist, --include-globbing-filelist FILE
+                                      Include the patterns of this file, one a line.
+          --exclude-filelist, --exclude-globbing-filelist FILE
+                                      Exclude the patterns of this file, one a line.
+          --exclude-if-present NAME   Exclude folders that hold this file.
+          --exclude-older-than TIME   Exclude files changed before this time.
+          --exclude-other-filesystems
+                                      Stay on one file system.
+          --exclude-device-files      Exclude device files.
+          --filter-globbing           Patterns that follow are shell patterns (default).
+          --filter-literal            Patterns that follow are plain paths.
+          --filter-regexp             Patterns that follow are regular expressions.
+          --filter-ignorecase         Patterns that follow ignore case.
+          --filter-strictcase         Patterns that follow mind case (default).
+          --null-separator            File lists end their lines with NUL.
 
         S3 options
           --s3-endpoint-url URL       Endpoint of the S3 service.
@@ -211,6 +233,7 @@ fn help_is_this_text() {
           --s3-use-glacier            Store volumes as GLACIER.
           --s3-use-glacier-ir         Store volumes as GLACIER_IR.
           --s3-use-deep-archive       Store volumes as DEEP_ARCHIVE.
+          --s3-storage-class CLASS    Store as this class.
           --s3-use-server-side-encryption
                                       Let the service encrypt with AES256.
           --s3-use-server-side-kms-encryption
@@ -218,8 +241,8 @@ fn help_is_this_text() {
           --s3-kms-key-id ID          The KMS key.
           --s3-kms-grant GRANT        Who gets full control.
           --s3-multipart-chunk-size MB
-                                      Part size of an upload (default 20).
-          --s3-multipart-max-procs N  Parts that are sent at a time (default 4).
+                                      Part size of an upload (default 8).
+          --s3-multipart-max-procs N  Parts that are sent at a time (default 8).
 
         Targets
           file:///absolute/folder     a local folder
