@@ -5,7 +5,7 @@
 //! gpg program.
 //!
 //! The bulk of a message (packet framing, the encrypted data packets, compression, literal data) is ours:
-//! modules [`packet`](self), `bulk` and [`deflate`]. Certificates, key packets, signatures and the policy that
+//! modules `packet`, `bulk` and [`deflate`]. Certificates, key packets, signatures and the policy that
 //! chooses recipients come from `sequoia-openpgp`; none of its types is part of this crate's interface.
 //!
 //! Format facts are those of RFC 4880, of RFC 9580 where it describes the same packets, and of LibrePGP for the OCB

@@ -144,7 +144,7 @@ impl<S: Read + Write> Connection<S> {
             for octet in step {
                 match octet {
                     b'%' | b'\r' | b'\n' => {
-                        line.extend_from_slice(format!("%{octet:02X}").as_bytes())
+                        line.extend_from_slice(format!("%{octet:02X}").as_bytes());
                     }
                     octet => line.push(*octet),
                 }

@@ -119,9 +119,9 @@ impl BlockDeflate {
             drop(sender.send(deflate_block(level, dictionary, &data)));
         };
         if rayon::current_thread_index().is_some() {
-            job()
+            job();
         } else {
-            rayon::spawn(job)
+            rayon::spawn(job);
         }
     }
 

@@ -131,7 +131,7 @@ impl<'a> MessageReader<'a> {
             let mut body = Body::new(header.length);
             match header.tag {
                 tag::SIGNATURE => {
-                    signatures.push(body.collect(&mut self.source, MAX_SIGNATURE_LEN)?)
+                    signatures.push(body.collect(&mut self.source, MAX_SIGNATURE_LEN)?);
                 }
                 _ => body.skip(&mut self.source)?,
             }

@@ -49,8 +49,7 @@ fn samples() -> impl Iterator<Item = &'static Sample> {
     [&*PLAIN, &*ZIP, &*PUBLIC].into_iter()
 }
 
-/// Where the first encrypted data packet starts: flips before it may change nothing that matters, such as a length's
-/// form.
+/// An alteration may be without effect, in the form of a length for instance; it may not change the content.
 fn check_altered(sample: &Sample, altered: &[u8]) -> Result<(), TestCaseError> {
     match decrypt(&sample.decryptor, altered) {
         Err(_) => Ok(()),
