@@ -67,6 +67,26 @@ impl Decryptor {
     /// Errors tell a wrong passphrase, a missing key, damage and unknown features apart. What follows the message in
     /// `input` is not looked at.
     pub fn open<'a, R: Read + Send + 'a>(&self, input: R) -> Result<MessageReader<'a>> {
+        let Opened { source, report } = self.open_container(input)?;
+        MessageReader::new(source, report, self.options.keyring.clone())
+    }
+
+    /// Reads one message to its end for its integrity alone: nothing inside is unpacked, so this costs a fraction of
+    /// reading the content. Signatures are not looked at, and the report names none.
+    ///
+    /// A message without integrity protection passes, with that warning: there is nothing to check.
+    pub fn check_integrity<R: Read + Send>(&self, input: R) -> Result<MessageReport> {
+        let Opened { mut source, report } = self.open_container(input)?;
+        loop {
+            let len = source.fill_buf().map_err(Error::from_io)?.len();
+            if len == 0 {
+                return Ok(report);
+            }
+            source.consume(len);
+        }
+    }
+
+    fn open_container<'a, R: Read + Send + 'a>(&self, input: R) -> Result<Opened<'a>> {
         let mut input = BufReader::with_capacity(INPUT_BUFFER, input);
         if is_armored(input.fill_buf()?) {
             self.open_packets(BufReader::new(Dearmor::new(input)?))
@@ -75,7 +95,7 @@ impl Decryptor {
         }
     }
 
-    fn open_packets<'a>(&self, mut input: impl BufRead + Send + 'a) -> Result<MessageReader<'a>> {
+    fn open_packets<'a>(&self, mut input: impl BufRead + Send + 'a) -> Result<Opened<'a>> {
         let mut keys = KeyPackets::default();
         for _ in 0..MAX_KEY_PACKETS {
             let header = Header::read(&mut input)?.ok_or(Error::truncated("no encrypted data"))?;
@@ -106,7 +126,7 @@ impl Decryptor {
         &self,
         keys: &KeyPackets,
         mut body: impl BufRead + Send + 'a,
-    ) -> Result<MessageReader<'a>> {
+    ) -> Result<Opened<'a>> {
         let start: [u8; START_LEN + 1] = exactly(&mut body)?;
         let (version, start) = (start[0], &start[1..]);
         if version != 1 {
@@ -116,14 +136,18 @@ impl Decryptor {
             key_fits(session.cipher, &session.key, start, false)
         })?;
         let source = MdcReader::new(session.cipher, &session.key, start, body)?;
-        self.read_content(Box::new(source), &session, MessageReport::default())
+        Ok(Opened::new(
+            Box::new(source),
+            &session,
+            MessageReport::default(),
+        ))
     }
 
     fn open_sed<'a>(
         &self,
         keys: &KeyPackets,
         mut body: impl BufRead + Send + 'a,
-    ) -> Result<MessageReader<'a>> {
+    ) -> Result<Opened<'a>> {
         let start: [u8; START_LEN] = exactly(&mut body)?;
         let session = self.session_key(keys, |session| {
             key_fits(session.cipher, &session.key, &start, true)
@@ -138,30 +162,22 @@ impl Decryptor {
             warnings: vec![Warning::NoIntegrityProtection],
             ..MessageReport::default()
         };
-        self.read_content(Box::new(source), &session, report)
+        Ok(Opened::new(Box::new(source), &session, report))
     }
 
     fn open_ocb<'a>(
         &self,
         keys: &KeyPackets,
         body: impl BufRead + Send + 'a,
-    ) -> Result<MessageReader<'a>> {
+    ) -> Result<Opened<'a>> {
         let locked = LockedOcb::read(body)?;
         let session = self.session_key(keys, |session| locked.fits(session))?;
         let source = locked.unlock(&session)?;
-        self.read_content(Box::new(source), &session, MessageReport::default())
-    }
-
-    fn read_content<'a>(
-        &self,
-        source: Source<'a>,
-        session: &SessionKey,
-        mut report: MessageReport,
-    ) -> Result<MessageReader<'a>> {
-        if session.cipher.block_len() < 16 {
-            report.warnings.push(Warning::SmallBlocks);
-        }
-        MessageReader::new(source, report, self.options.keyring.clone())
+        Ok(Opened::new(
+            Box::new(source),
+            &session,
+            MessageReport::default(),
+        ))
     }
 
     /// Tries what opens the key packets until `fits` accepts a session key: secret keys, then the passphrase.
@@ -226,6 +242,22 @@ impl Decryptor {
             }
         }
         failure.map_or(Ok(None), Err)
+    }
+}
+
+/// A container whose key was found.
+struct Opened<'a> {
+    /// What it holds; reading it to its end checks its integrity.
+    source: Source<'a>,
+    report: MessageReport,
+}
+
+impl<'a> Opened<'a> {
+    fn new(source: Source<'a>, session: &SessionKey, mut report: MessageReport) -> Self {
+        if session.cipher.block_len() < 16 {
+            report.warnings.push(Warning::SmallBlocks);
+        }
+        Self { source, report }
     }
 }
 

@@ -80,7 +80,14 @@ proptest! {
             let at = 200 + at.index(sample.message.len() - 200);
             altered[at] ^= 1 << bit;
             prop_assert!(decrypt(&sample.decryptor, &altered).is_err(), "{at}");
+            prop_assert!(sample.decryptor.check_integrity(altered.as_slice()).is_err(), "{at}");
         }
+    }
+
+    #[test]
+    fn whole_messages_pass_the_integrity_check(sample in 0..3usize) {
+        let sample = samples().nth(sample).unwrap();
+        prop_assert!(sample.decryptor.check_integrity(sample.message.as_slice()).is_ok());
     }
 
     #[test]
@@ -88,6 +95,7 @@ proptest! {
         for sample in samples() {
             let cut = &sample.message[..at.index(sample.message.len())];
             prop_assert!(decrypt(&sample.decryptor, cut).is_err());
+            prop_assert!(sample.decryptor.check_integrity(cut).is_err());
         }
     }
 
