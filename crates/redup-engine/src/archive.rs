@@ -143,7 +143,17 @@ impl<'t> Archive<'t> {
     /// A set's manifest without its list of files: the archive dir's copy, else the store's.
     pub(crate) fn manifest(&self, set: &BackupSet) -> Result<Manifest> {
         let file = set.manifest().ok_or(Error::NoManifest(set.span))?;
-        self.read_manifest(file)
+        match (self.read_manifest(file), &set.remote_manifest) {
+            // The archive dir holds copies: a damaged one is no loss.
+            (Err(error @ Error::BadManifest { .. }), Some(remote))
+                if file.place == Place::Local =>
+            {
+                let text = format!("{error}; using the one at {}", self.transfer.location());
+                self.monitor.event(Event::Warning(&text));
+                self.read_manifest(remote)
+            }
+            (read, _) => read,
+        }
     }
 
     /// A manifest, from wherever it is.

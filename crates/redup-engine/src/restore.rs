@@ -3,7 +3,7 @@
 mod rebuild;
 mod tree;
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
@@ -83,10 +83,11 @@ struct Run<'a> {
 impl Run<'_> {
     fn all<V: VolumeSource>(&mut self, sets: &mut PatchDir<V>, ignore_errors: bool) -> Result<()> {
         loop {
+            let next = sets.next_plan();
             while let Some((index, error)) = self.oddities.take() {
-                self.fail(&index, error);
+                tell(self.monitor, &mut self.report, &index, vec![error]);
             }
-            let mut plan = match sets.next_plan() {
+            let mut plan = match next {
                 Ok(Some(plan)) => plan,
                 Ok(None) => return Ok(()),
                 Err(error) => {
@@ -181,7 +182,10 @@ fn tell(
 /// Whether going on with the next path makes no sense.
 fn ends_the_run(error: &Error, ignore_errors: bool) -> bool {
     match error {
-        Error::Io { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
+        Error::Io { source, .. } => matches!(
+            source.kind(),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::ReadOnlyFilesystem
+        ),
         Error::Unrecoverable(_) | Error::Delta { .. } | Error::PathPayload { .. } => false,
         _ => !ignore_errors,
     }

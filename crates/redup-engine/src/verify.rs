@@ -84,8 +84,9 @@ impl Run<'_> {
         oddities: &Oddities,
     ) -> Result<()> {
         loop {
+            let next = self.next(sets)?;
             self.tell(oddities);
-            let Some(mut plan) = self.next(sets)? else {
+            let Some(mut plan) = next else {
                 return Ok(());
             };
             if matches!(plan.target, Wanted::Absent) {
@@ -116,9 +117,9 @@ impl Run<'_> {
     ) -> Result<()> {
         let mut walk = walk.peekable();
         loop {
+            let next = self.next(sets)?;
             self.tell(oddities);
-            let plan = self.next(sets)?;
-            let Some(mut plan) = plan else { break };
+            let Some(mut plan) = next else { break };
             if matches!(plan.target, Wanted::Absent) {
                 continue;
             }
