@@ -1,0 +1,28 @@
+//! The program from outside: its archives against real duplicity's, its restarts against SIGKILL,
+//! its errors against damage and trouble.
+
+use redup_testkit::env::Program;
+use redup_testkit::tools::Version;
+
+mod damage;
+mod errors;
+mod fixtures;
+mod history;
+mod interop;
+mod resume;
+mod s3;
+
+/// The program under test.
+fn redup() -> Program {
+    Program::redup(env!("CARGO_BIN_EXE_redup"))
+}
+
+/// The oracle that is used where one is enough.
+fn duplicity() -> Program {
+    Program::Duplicity(Version::V3_2_1)
+}
+
+/// Ours and both of theirs.
+fn programs() -> [Program; 3] {
+    [redup(), Program::Duplicity(Version::V0_8_22), duplicity()]
+}
