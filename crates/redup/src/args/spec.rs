@@ -189,6 +189,11 @@ impl OptionSpec {
         kept.or(self.names.first()).map_or("", |name| name.text)
     }
 
+    /// Whether its value is a time string.
+    pub(crate) fn is_time(&self) -> bool {
+        self.value == ValueKind::Time
+    }
+
     /// Whether a word must or may follow as the value.
     pub(crate) fn takes_value(&self) -> bool {
         !matches!(self.value, ValueKind::Flag(_))

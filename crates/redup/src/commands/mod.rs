@@ -77,6 +77,7 @@ impl Session {
             standard_offset: standard_offset(ui.zone(), now),
             separator: separator.unwrap_or(':'),
         };
+        config::check_times(&args, &clock)?;
         let places = Places::of(&args, &environment)?;
         let encryption = Encryption::of(&args, &environment)?;
         for remark in &encryption.remarks {

@@ -16,7 +16,7 @@ use md5::{Digest, Md5};
 use redup_format::filename::Naming;
 use redup_format::index::PathIndex;
 
-use crate::args::{Args, Command, Opt};
+use crate::args::{Args, Command, Occurrence, Opt};
 use crate::env::Environment;
 use crate::exit::{Failure, command_line};
 use crate::times::{self, Clock};
@@ -78,6 +78,21 @@ pub(crate) fn time(args: &Args, option: Opt, clock: &Clock) -> Result<Option<i64
     times::parse(text, clock)
         .map(Some)
         .map_err(|error| command_line(error.to_string()))
+}
+
+/// Checks every time on the command line, also of options that the command makes no use of.
+///
+/// # Errors
+/// When a text is no time.
+pub(crate) fn check_times(args: &Args, clock: &Clock) -> Result<(), Failure> {
+    let times = args
+        .options
+        .iter()
+        .filter(|occurrence| occurrence.spec.is_time());
+    for text in times.filter_map(Occurrence::text) {
+        times::parse(text, clock).map_err(|error| command_line(error.to_string()))?;
+    }
+    Ok(())
 }
 
 /// A file that an option names, expanded; the last one counts.

@@ -22,12 +22,17 @@ impl Ask for Terminal {
             Ok(terminal) => ask_terminal(&terminal, prompt),
             Err(_) => {
                 let mut stderr = io::stderr();
+                let mut show = |text: &str| {
+                    stderr
+                        .write_all(text.as_bytes())
+                        .and_then(|()| stderr.flush())
+                };
                 // The prompt is for a person; where nobody can see it, nobody misses it.
-                stderr
-                    .write_all(prompt.as_bytes())
-                    .and_then(|()| stderr.flush())
-                    .ok();
-                read_line(&mut io::stdin().lock())
+                show(prompt).ok();
+                let line = read_line(&mut io::stdin().lock());
+                // What follows begins on a line of its own.
+                show("\n").ok();
+                line
             }
         }
     }

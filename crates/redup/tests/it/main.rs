@@ -4,6 +4,7 @@
 use redup_testkit::env::Program;
 use redup_testkit::tools::Version;
 
+mod cli;
 mod damage;
 mod errors;
 mod fixtures;

@@ -1,0 +1,10 @@
+//! The command line as a person or a program uses it: what it prints, returns and leaves. Needs no
+//! other program but `setsid`.
+#![allow(clippy::unwrap_used, reason = "a test that fails shows where")]
+
+mod commands;
+mod log;
+mod prompts;
+mod refusals;
+mod signals;
+mod support;

@@ -1,0 +1,80 @@
+//! The program under test, and what makes its output the same every time.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+use redup_testkit::env::{Program, TestEnv};
+use redup_testkit::run::{Outcome, run};
+
+/// The binary that this package builds.
+pub(crate) fn redup() -> Program {
+    Program::redup(env!("CARGO_BIN_EXE_redup"))
+}
+
+/// The binary through a link called `duplicity` in `env`.
+pub(crate) fn as_duplicity(env: &TestEnv) -> Program {
+    let link = env.path("duplicity");
+    if !link.exists() {
+        symlink(env!("CARGO_BIN_EXE_redup"), &link).unwrap();
+    }
+    Program::redup(link)
+}
+
+/// A place with a small source, `source`, and a passphrase. Programs run in its root, so that names
+/// are short and the same everywhere.
+pub(crate) fn place() -> TestEnv {
+    let mut env = TestEnv::new();
+    env.set("PASSPHRASE", "secret");
+    make_source(&env.source());
+    env
+}
+
+fn make_source(source: &Path) {
+    fs::create_dir_all(source.join("sub")).unwrap();
+    fs::write(source.join("a"), "first\n").unwrap();
+    fs::write(source.join("sub/b"), "second\n").unwrap();
+    symlink("a", source.join("link")).unwrap();
+}
+
+/// A command line, words separated by blanks, typed in the root of `env`.
+pub(crate) fn typed(env: &TestEnv, line: &str) -> Command {
+    let mut command = env.bare(&redup());
+    command.args(line.split_whitespace());
+    command
+}
+
+/// Runs a command line to its end, with nothing on standard input.
+#[track_caller]
+pub(crate) fn go(env: &TestEnv, line: &str) -> Outcome {
+    run(&mut typed(env, line))
+}
+
+/// What was printed on both streams, one behind the other, with what differs from run to run
+/// replaced: the folder of the test, and the figures of time.
+pub(crate) fn text(env: &TestEnv, outcome: &Outcome) -> String {
+    let all = format!("{}{}", outcome.stdout, outcome.stderr);
+    let root = env.path("").display().to_string();
+    let all = all.replace(&root, "/test/");
+    all.lines()
+        .map(|line| format!("{}\n", steady(line)))
+        .collect()
+}
+
+fn steady(line: &str) -> String {
+    for name in [
+        "StartTime",
+        "EndTime",
+        "ElapsedTime",
+        "SourceFileSize",
+        "NewFileSize",
+        "ChangedFileSize",
+        "TotalDestinationSizeChange",
+    ] {
+        if line.starts_with(name) {
+            return format!("{name} …");
+        }
+    }
+    line.to_owned()
+}
