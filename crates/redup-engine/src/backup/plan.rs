@@ -26,10 +26,11 @@ impl Plan {
         source: &Path,
         options: &BackupOptions,
     ) -> Result<Self> {
-        if !options.dry_run
-            && let Some(plan) = Self::resume(archive, source, options)?
-        {
-            return Ok(plan);
+        if !options.dry_run {
+            if let Some(plan) = Self::resume(archive, source, options)? {
+                return Ok(plan);
+            }
+            sweep_signatures(archive)?;
         }
         if wants_full(archive, options)? {
             prove_passphrase(archive)?;
@@ -112,6 +113,25 @@ impl Plan {
             }
         }
     }
+}
+
+/// Removes checkpoints of signatures without one of a manifest: a run that died between writing the
+/// two leaves that, and nothing can be resumed from it.
+fn sweep_signatures(archive: &Archive<'_>) -> Result<()> {
+    for name in archive.dir().names()? {
+        let parsed = archive.target().naming.parse(&name);
+        let Some(part) = parsed.filter(|p| p.partial && p.kind == Kind::Signature) else {
+            continue;
+        };
+        let manifest = archive
+            .target()
+            .naming
+            .partial_name(part.span, Kind::Manifest);
+        if archive.dir().open_file(&manifest)?.is_none() {
+            archive.dir().remove(&name)?;
+        }
+    }
+    Ok(())
 }
 
 fn wants_full(archive: &Archive<'_>, options: &BackupOptions) -> Result<bool> {

@@ -182,3 +182,18 @@ fn early_files_that_changed_or_came_since_reach_the_next_increment() {
             .assert_is(&world.expected(), "after one more");
     }
 }
+
+#[test]
+fn a_checkpoint_of_signatures_alone_is_swept_by_the_next_run() {
+    let world = World::new(VolumeMode::Plain);
+    world.put(&large(1), None);
+    std::fs::create_dir(world.archive_dir()).unwrap();
+    let part = world
+        .archive_dir()
+        .join("duplicity-full-signatures.20231231T000000Z.sigtar.part");
+    std::fs::write(&part, b"half").unwrap();
+    world
+        .backup(BackupKind::Full, 1, &Heard::default())
+        .unwrap();
+    assert!(!part.exists());
+}
