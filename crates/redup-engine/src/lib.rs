@@ -31,6 +31,8 @@ pub use options::{
     BackupKind, BackupOptions, KeyProvider, ListOptions, RestoreOptions, Target, VerifyOptions,
     VolumeMode,
 };
+/// What [`list`] hands out for each path.
+pub use redup_difftar::sigtar::SigHead;
 pub use report::{BackupReport, Difference, RestoreReport, Statistics, StatusReport, VerifyReport};
 pub use restore::restore;
 pub use verify::verify;

@@ -1,7 +1,6 @@
 //! `list-current-files`.
 
-use redup_difftar::sigtar::SigHead;
-use redup_engine::ListOptions;
+use redup_engine::{ListOptions, SigHead};
 use redup_format::time::Timestamp;
 
 use super::Session;
