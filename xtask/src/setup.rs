@@ -77,7 +77,7 @@ const TO_BUILD_DUPLICITY: &[Need] = &[
 /// A Python environment of its own under `target/test-tools`.
 struct Venv {
     name: &'static str,
-    /// What pip installs without its dependencies: duplicity's are for stores no test uses.
+    /// What pip installs without its dependencies: most of duplicity's are for stores no test uses.
     alone: &'static [&'static str],
     /// What pip installs with dependencies.
     whole: &'static [&'static str],
@@ -87,7 +87,7 @@ const VENVS: &[Venv] = &[
     Venv {
         name: "duplicity-3.2.1",
         alone: &["duplicity==3.2.1"],
-        whole: &["fasteners==0.20"],
+        whole: &["fasteners==0.20", "boto3"],
     },
     Venv {
         name: "seaweedfs",

@@ -136,23 +136,26 @@ fn sweep_signatures(archive: &Archive<'_>) -> Result<()> {
 
 fn wants_full(archive: &Archive<'_>, options: &BackupOptions) -> Result<bool> {
     let collection = archive.collection();
-    match options.kind {
-        BackupKind::Full => return Ok(true),
-        BackupKind::Incremental if collection.matched().is_none() => {
-            return Err(Error::NothingToBuildOn(archive.transfer().location()));
-        }
-        BackupKind::Auto if collection.matched().is_none() => {
-            archive.monitor().event(Event::SwitchedToFull);
-            return Ok(true);
-        }
-        BackupKind::Incremental | BackupKind::Auto => {}
+    if options.kind == BackupKind::Full {
+        return Ok(true);
     }
+    // Asked before there must be something to build on: a full that was never made is older than
+    // any, so that a script that always says `incremental` starts its own first chain.
     let newest_full = collection.chains().iter().map(|c| c.start()).max();
     if newest_full < options.full_if_before {
         archive.monitor().event(Event::FullIsTooOld);
         return Ok(true);
     }
-    Ok(false)
+    match options.kind {
+        BackupKind::Incremental if collection.matched().is_none() => {
+            Err(Error::NothingToBuildOn(archive.transfer().location()))
+        }
+        BackupKind::Auto if collection.matched().is_none() => {
+            archive.monitor().event(Event::SwitchedToFull);
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
 }
 
 /// A full needs nothing of the older sets. But if they are encrypted with a passphrase, a mistyped
