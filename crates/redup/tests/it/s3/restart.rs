@@ -1,0 +1,92 @@
+//! A run killed in the middle of its uploads is gone on with, by redup or by duplicity.
+
+use std::collections::BTreeMap;
+
+use redup_testkit::damage::names;
+use redup_testkit::env::{Program, TestEnv};
+use redup_testkit::fixtures::TIMES;
+use redup_testkit::listing::Listing;
+use redup_testkit::seaweed::SeaweedServer;
+use redup_testkit::trees;
+
+use super::server_and_env;
+use crate::{duplicity, redup};
+
+#[test]
+fn redup_uploads_again_only_what_the_server_lacks() {
+    resumed_by(&redup());
+}
+
+#[test]
+fn duplicity_goes_on_with_a_run_of_redup() {
+    resumed_by(&duplicity());
+}
+
+fn resumed_by(program: &Program) {
+    let (server, env) = interrupted();
+    let before = stored(&server);
+    env.backup(program, "full", TIMES[1]).ok();
+    let after = stored(&server);
+    let again = before
+        .iter()
+        .filter(|(name, time)| after.get(*name) != Some(*time));
+    // The last one noted may have been on its way when the run died.
+    let again: Vec<_> = again.collect();
+    assert!(
+        again.len() <= 1 && before.len() >= 3,
+        "uploaded again: {again:?} of {before:?}"
+    );
+    let expected = Listing::of(&env.source());
+    for reader in [redup(), duplicity()] {
+        let what = format!("resumed by {}, read by {}", program.name(), reader.name());
+        env.restored(&reader, None).assert_is(&expected, what);
+    }
+    let left = names(&env.archive());
+    assert!(!left.iter().any(|name| name.contains(".part")), "{left:?}");
+}
+
+/// A full backup killed when three of its volumes are noted in the archive dir.
+fn interrupted() -> (SeaweedServer, TestEnv) {
+    let (server, mut env) = server_and_env();
+    env.options = [
+        "--volsize",
+        "6",
+        "--s3-multipart-chunk-size",
+        "5",
+        "--num-retries",
+        "2",
+    ]
+    .map(str::to_owned)
+    .into();
+    trees::filler(60).write(&env.source());
+    let run = env.start_backup(&redup(), "full", TIMES[0]);
+    let (killed, outcome) = run.kill_when(|| noted(&env) >= 3);
+    assert!(killed, "it was over too early\n{outcome}");
+    (server, env)
+}
+
+/// How many volumes the unfinished manifest has.
+fn noted(env: &TestEnv) -> usize {
+    let files = std::fs::read_dir(env.archive())
+        .into_iter()
+        .flatten()
+        .flatten();
+    let manifest = files
+        .map(|file| file.path())
+        .find(|path| path.to_string_lossy().ends_with(".manifest.part"));
+    let text = manifest.and_then(|path| std::fs::read_to_string(path).ok());
+    text.map_or(0, |text| text.matches("\nVolume ").count())
+}
+
+/// The volumes at the server, each with the moment it came there.
+fn stored(server: &SeaweedServer) -> BTreeMap<String, String> {
+    let told = server.boto3(
+        "for it in s3.list_objects_v2(Bucket='backups').get('Contents', []):\n \
+         if '.vol' in it['Key']: print(it['Key'], it['LastModified'].isoformat())",
+    );
+    let pair = |line: &str| {
+        line.split_once(' ')
+            .map(|(name, time)| (name.to_owned(), time.to_owned()))
+    };
+    told.lines().filter_map(pair).collect()
+}
