@@ -1,6 +1,8 @@
 //! The program from outside: its archives against real duplicity's, its restarts against SIGKILL,
 //! its errors against damage and trouble.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use redup_testkit::env::Program;
 use redup_testkit::tools::Version;
 
