@@ -123,11 +123,9 @@ impl Session {
 
     /// Tells what the engine does.
     fn narrator(&self) -> Narrator {
-        Narrator::new(
-            Arc::clone(&self.ui),
-            self.places.archive_dir.clone(),
-            self.flag(Opt::DryRun),
-        )
+        Narrator::new(Arc::clone(&self.ui), self.places.archive_dir.clone())
+            .dry_run(self.flag(Opt::DryRun))
+            .ignore_errors(self.flag(Opt::IgnoreErrors))
     }
 
     /// The local source or target; every command that asks has one.

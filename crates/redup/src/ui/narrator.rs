@@ -20,20 +20,35 @@ pub(crate) struct Narrator {
     archive_dir: PathBuf,
     /// Report the bytes of the source as they are read, for somebody who waits for a total.
     dry_run: bool,
+    /// Errors were asked to be passed over: each is marked as such, for whoever searches the output.
+    ignore_errors: bool,
     source_bytes: AtomicU64,
     named_volumes: AtomicBool,
 }
 
 impl Narrator {
     /// For one run.
-    pub(crate) fn new(ui: Arc<Ui>, archive_dir: PathBuf, dry_run: bool) -> Self {
+    pub(crate) fn new(ui: Arc<Ui>, archive_dir: PathBuf) -> Self {
         Self {
             ui,
             archive_dir,
-            dry_run,
+            dry_run: false,
+            ignore_errors: false,
             source_bytes: AtomicU64::new(0),
             named_volumes: AtomicBool::new(false),
         }
+    }
+
+    /// For a run that stores nothing: the bytes of the source are counted out loud.
+    pub(crate) fn dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
+        self
+    }
+
+    /// For a run that passes over errors.
+    pub(crate) fn ignore_errors(mut self, ignore_errors: bool) -> Self {
+        self.ignore_errors = ignore_errors;
+        self
     }
 
     fn coded(&self, level: Level, code: u16, extra: String, text: String) {
@@ -198,7 +213,16 @@ impl Monitor for Narrator {
             Event::VolumeNeeded { name } => self.volume_needed(name),
             Event::Restoring { index, file_type } => self.restoring(index, file_type),
             Event::RestoreFailed { index, error } => {
-                let text = format!("Error '{}' processing {}", chain(error), path_text(index));
+                let mark = if self.ignore_errors {
+                    "IGNORED_ERROR: "
+                } else {
+                    ""
+                };
+                let text = format!(
+                    "{mark}Error '{}' processing {}",
+                    chain(error),
+                    path_text(index)
+                );
                 self.coded(Level::WARNING, 12, quote_word(path_bytes(index)), text);
             }
             Event::Difference {
