@@ -46,6 +46,10 @@ impl Tour {
     fn walk(&self) -> Result {
         println!("\n==> a tree to back up: a copy of this repository's files");
         copy_tracked(&self.base.join("tree"))?;
+        println!("$ cd {}", self.base.display());
+        if let Some(folder) = self.redup.parent() {
+            println!("$ export PATH={}:\"$PATH\"", folder.display());
+        }
         println!("$ export PASSPHRASE='{PASSPHRASE}'");
 
         println!("\n==> a full backup, encrypted with the passphrase, to a local folder");
@@ -85,18 +89,9 @@ impl Tour {
         );
         println!("For a folder of your own, with a passphrase of your own:");
         println!("$ export PASSPHRASE='…'");
-        println!(
-            "$ {} full /folder/to/save file:///mnt/disk/backups",
-            self.redup.display()
-        );
-        println!(
-            "$ {} incremental /folder/to/save file:///mnt/disk/backups",
-            self.redup.display()
-        );
-        println!(
-            "$ {} restore file:///mnt/disk/backups /folder/restored",
-            self.redup.display()
-        );
+        println!("$ redup full /folder/to/save file:///mnt/disk/backups");
+        println!("$ redup incremental /folder/to/save file:///mnt/disk/backups");
+        println!("$ redup restore file:///mnt/disk/backups /folder/restored");
     }
 
     fn redup(&self, action: &[&str], rest: &[&str]) -> Result {
