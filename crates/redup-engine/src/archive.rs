@@ -143,14 +143,20 @@ impl<'t> Archive<'t> {
     /// A set's manifest without its list of files: the archive dir's copy, else the store's.
     pub(crate) fn manifest(&self, set: &BackupSet) -> Result<Manifest> {
         let file = set.manifest().ok_or(Error::NoManifest(set.span))?;
-        match (self.read_manifest(file), &set.remote_manifest) {
+        let whole = |file: &SetFile| match self.read_manifest(file)? {
+            empty if empty.volumes.is_empty() && set.state() == SetState::Complete => {
+                Err(Error::EmptyManifest(file.name.clone()))
+            }
+            manifest => Ok(manifest),
+        };
+        match (whole(file), &set.remote_manifest) {
             // The archive dir holds copies: a damaged one is no loss.
-            (Err(error @ Error::BadManifest { .. }), Some(remote))
+            (Err(error @ (Error::BadManifest { .. } | Error::EmptyManifest(_))), Some(remote))
                 if file.place == Place::Local =>
             {
                 let text = format!("{error}; using the one at {}", self.transfer.location());
                 self.monitor.event(Event::Warning(&text));
-                self.read_manifest(remote)
+                whole(remote)
             }
             (read, _) => read,
         }

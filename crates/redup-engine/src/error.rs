@@ -88,6 +88,9 @@ pub enum Error {
         /// What is wrong.
         source: redup_format::manifest::ManifestError,
     },
+    /// A manifest names no volume, and every set has at least one.
+    #[error("manifest {0} is damaged: it names no volume")]
+    EmptyManifest(String),
     /// A volume is listed in its manifest and not at the store.
     #[error("volume {number} of the set {span} is missing at {location}")]
     MissingVolume {
@@ -185,6 +188,10 @@ pub enum Error {
     /// The restore target holds something.
     #[error("restore target {} is not empty", .0.display())]
     TargetNotEmpty(PathBuf),
+    /// The archive has paths below a root that is no folder: it was put together wrongly or with
+    /// ill intent. Nothing of them is written.
+    #[error("the archive has paths below {}, which it says is no folder", .0.display())]
+    BelowNonFolder(PathBuf),
     /// The folder to verify against does not exist.
     #[error("folder to verify {} does not exist", .0.display())]
     VerifyMissing(PathBuf),

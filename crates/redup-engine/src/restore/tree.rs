@@ -247,7 +247,12 @@ impl TreeWriter {
     /// Opens the target as a folder, or for a root that is no folder, the folder it lies in.
     fn open_base(&mut self, directory: bool) -> Result<()> {
         if self.base.is_some() {
-            return Ok(());
+            // With a root that is no folder the base is the one around the target: nothing but the
+            // target itself may be written there.
+            return match directory && self.single.is_some() {
+                true => Err(Error::BelowNonFolder(self.target.clone())),
+                false => Ok(()),
+            };
         }
         let folder = if directory {
             self.target.clone()

@@ -91,3 +91,23 @@ fn another_source_folder_is_refused() {
     );
     assert!(matches!(error.unwrap_err(), Error::SourceMismatch { .. }));
 }
+
+#[test]
+fn an_emptied_manifest_is_an_error_not_an_older_state() {
+    for bytes in [Vec::new(), vec![0; 200]] {
+        let world = two_days(VolumeMode::Plain);
+        std::fs::remove_dir_all(world.archive_dir()).unwrap();
+        let name = world
+            .memory
+            .names()
+            .into_iter()
+            .find(|name| name.starts_with("duplicity-inc") && name.ends_with(".manifest"));
+        world.memory.insert(name.unwrap(), bytes);
+        let to = world.root.path().join("out");
+        let error = world.restore_to(&to, None, &Heard::default()).unwrap_err();
+        assert!(
+            matches!(error, Error::EmptyManifest(_) | Error::BadManifest { .. }),
+            "{error:?}"
+        );
+    }
+}

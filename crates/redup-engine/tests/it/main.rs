@@ -4,5 +4,6 @@
 
 mod damage;
 mod history;
+mod hostile;
 mod restart;
 mod world;

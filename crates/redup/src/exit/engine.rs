@@ -51,6 +51,8 @@ impl From<Error> for Failure {
             }
             Error::ManifestMismatch(_) => base(Code::MANIFESTS_DIFFER)
                 .hint("if the target is right, remove that manifest from the archive dir and run it again"),
+            Error::EmptyManifest(_) => base(Code::BAD_MANIFEST)
+                .hint("restore an older time with --time, or bring that manifest back from a copy"),
             Error::NoManifest(_) => base(Code::NO_MANIFEST),
             Error::BadManifest { .. } => refined(&error, Code::BAD_MANIFEST),
             Error::MissingVolume { .. } => base(Code::GENERIC)
