@@ -23,6 +23,14 @@ pub(super) fn run(session: &Session) -> Result<Code, Failure> {
         let block = statistics(&report.statistics, start, end, session.ui.zone());
         session.ui.say(&Message::new(Level::NOTICE, block).forced());
     }
+    let unread = report.statistics.errors;
+    if unread > 0 {
+        // Each was told; the status says that not everything is in this backup.
+        session.ui.error(format!(
+            "{unread} path(s) could not be read and are not in this backup"
+        ));
+        return Ok(Code::GENERIC);
+    }
     Ok(Code::SUCCESS)
 }
 

@@ -216,7 +216,7 @@ fn an_unreadable_file_is_listed_and_all_others_are_saved() {
     fs::set_permissions(env.source().join("b"), PermissionsExt::from_mode(0o000)).unwrap();
     let user = OrdinaryUser::owning(&env);
     let outcome = user.run(env.backup_command(&redup(), "full", TIMES[0]));
-    outcome.says("/b").says("Errors 1");
+    outcome.code(1).says("/b").says("Errors 1");
 
     let mut expected = Listing::of(&env.source());
     let restored = env.restored(&redup(), None);
