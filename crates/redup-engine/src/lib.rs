@@ -1,6 +1,6 @@
 //! Backup, restore, verify, list and status over an archive in duplicity's format.
 //!
-//! One verb is one function: [`backup`], [`restore`], [`verify`], [`list`], [`status`]. Each takes a
+//! One verb is one function: [`backup()`], [`restore()`], [`verify()`], [`list()`], [`status()`]. Each takes a
 //! [`Target`] (the store, the archive dir, the keys), its own options and a [`Monitor`] that hears
 //! what happens; state that lives through the work stays private below it.
 //!
@@ -31,7 +31,7 @@ pub use options::{
     BackupKind, BackupOptions, KeyProvider, ListOptions, RestoreOptions, Target, VerifyOptions,
     VolumeMode,
 };
-/// What [`list`] hands out for each path.
+/// What [`list()`] hands out for each path.
 pub use redup_difftar::sigtar::SigHead;
 pub use report::{BackupReport, Difference, RestoreReport, Statistics, StatusReport, VerifyReport};
 pub use restore::restore;

@@ -80,7 +80,7 @@ pub enum VolumeMode {
     Plain,
 }
 
-/// Options of [`crate::backup`].
+/// Options of [`crate::backup()`].
 #[derive(Debug, Clone)]
 pub struct BackupOptions {
     /// The kind asked for; an interrupted set is resumed whatever this says.
@@ -126,7 +126,7 @@ impl BackupOptions {
     }
 }
 
-/// Options of [`crate::restore`].
+/// Options of [`crate::restore()`].
 #[derive(Debug, Clone)]
 pub struct RestoreOptions {
     /// The point in time; `None` is the newest.
@@ -145,7 +145,7 @@ pub struct RestoreOptions {
     pub dry_run: bool,
 }
 
-/// Options of [`crate::verify`].
+/// Options of [`crate::verify()`].
 #[derive(Debug, Clone)]
 pub struct VerifyOptions {
     /// The point in time; `None` is the newest.
@@ -166,7 +166,7 @@ pub struct VerifyOptions {
     pub tempdir: PathBuf,
 }
 
-/// Options of [`crate::list`].
+/// Options of [`crate::list()`].
 #[derive(Debug, Clone)]
 pub struct ListOptions {
     /// The point in time; `None` is the newest.

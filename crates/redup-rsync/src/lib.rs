@@ -2,7 +2,7 @@
 //!
 //! A [`Signature`] holds two checksums for every block of a file, the *basis*. From it alone, without
 //! the basis, a [`DeltaEncoder`] describes a newer file as copies of ranges of the basis and
-//! literal bytes; [`patch`] puts the newer file together from the basis and that *delta*.
+//! literal bytes; [`patch()`] puts the newer file together from the basis and that *delta*.
 //!
 //! Signatures are byte for byte those of librsync. Deltas follow its format and can be applied
 //! by it, but cut the file in their own way.

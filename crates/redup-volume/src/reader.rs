@@ -15,7 +15,7 @@ const BUFFER: usize = 1 << 16;
 ///
 /// Content comes out before the end of the volume was seen, so nothing is final until `Ok(0)`, or
 /// [`finish`](Self::finish): only then were checksum (gzip) and integrity (OpenPGP) verified. Errors carry
-/// [`Error`](crate::Error); [`Error::from_io`] gets it back.
+/// [`Error`]; [`Error::from_io`] gets it back.
 pub struct VolumeReader<'a> {
     decoder: Decoder<'a>,
 }

@@ -30,7 +30,7 @@ const BUFFER: usize = 1 << 16;
 ///
 /// Octets are handed out before the end of the message was seen, so whoever keeps them must first read to the end:
 /// only `Ok(0)` says that the integrity check passed. Any other end is an error that carries this crate's
-/// [`Error`](crate::Error) ([`Error::from_io`](crate::Error::from_io) gets it back).
+/// [`Error`] ([`Error::from_io`] gets it back).
 pub struct MessageReader<'a> {
     source: Source<'a>,
     state: State,

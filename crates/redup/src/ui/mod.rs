@@ -1,7 +1,7 @@
 //! All printing: levels and streams, the log protocol, and the texts of each command.
 //!
 //! Names that come from archives, folders or the command line are escaped on their way in, by
-//! [`escape`] for people and [`quote_word`] for programs.
+//! [`escape()`] for people and [`quote_word`] for programs.
 
 mod difference;
 mod escape;
