@@ -9,6 +9,7 @@
 
 mod bench;
 mod fixtures;
+mod ipv6;
 mod quickstart;
 mod setup;
 mod sh;
@@ -32,6 +33,8 @@ Usage: cargo xtask <CHORE>
                  all that CI runs
   tidy           check what no compiler checks: crate arrows, file sizes, links, leftovers
   interop        only the tests that run redup against real duplicity
+  ipv6           only the tests of a machine without IPv4, and of broken networks, in
+                 namespaces of their own
   fixtures       check that every golden archive is whole; say how to make them again
   bench memory [GIGABYTES FILES]
                  peak memory and temporary files of a 4 GB file and of 200,000 files
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         ["test"] => test::all(),
         ["interop"] => test::interop(),
         ["tidy"] => tidy::run(),
+        ["ipv6"] => ipv6::run(),
         ["fixtures"] => fixtures::run(),
         ["bench", "memory", rest @ ..] => bench::memory(rest),
         [] | ["help" | "--help" | "-h"] => {

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::workspace::root;
-use crate::{Result, fixtures, setup, sh, tidy};
+use crate::{Result, fixtures, ipv6, setup, sh, tidy};
 
 /// One check of the whole.
 type Step = (&'static str, fn() -> Result);
@@ -14,7 +14,7 @@ type Step = (&'static str, fn() -> Result);
 /// # Errors
 /// When something cannot be installed, or a check fails.
 pub(crate) fn all() -> Result {
-    let steps: [Step; 8] = [
+    let steps: [Step; 9] = [
         ("tools", setup::for_testing),
         ("format", format),
         ("tidy", tidy::run),
@@ -22,6 +22,7 @@ pub(crate) fn all() -> Result {
         ("clippy", clippy),
         ("docs", docs),
         ("tests", tests),
+        ("ipv6", ipv6::run_where_possible),
         ("doctests", doctests),
     ];
     let mut times = Vec::new();

@@ -109,6 +109,21 @@ pub fn run(command: &mut Command) -> Outcome {
     }
 }
 
+/// `words` and then the arguments of `command`, with its variables (and no others) and folder.
+pub(crate) fn wrapped(words: &[std::ffi::OsString], command: &Command) -> Command {
+    let mut outer = Command::new(&words[0]);
+    outer.args(&words[1..]).args(command.get_args()).env_clear();
+    outer.envs(
+        command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    if let Some(folder) = command.get_current_dir() {
+        outer.current_dir(folder);
+    }
+    outer
+}
+
 /// A program that runs while the test does something else; killed when dropped.
 pub struct Running {
     command: String,

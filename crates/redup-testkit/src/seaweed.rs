@@ -58,7 +58,7 @@ impl SeaweedServer {
     #[must_use]
     #[track_caller]
     pub fn start() -> Self {
-        Self::start_with(None)
+        Self::start_with(None, &[])
     }
 
     /// The same over HTTPS.
@@ -68,16 +68,26 @@ impl SeaweedServer {
     #[must_use]
     #[track_caller]
     pub fn start_tls(tls: Tls) -> Self {
-        Self::start_with(Some(tls))
+        Self::start_with(Some(tls), &[])
+    }
+
+    /// The same for clients that know it by these names, `bucket.name` included.
+    ///
+    /// # Panics
+    /// When SeaweedFS is not installed or does not start; with what it printed.
+    #[must_use]
+    #[track_caller]
+    pub fn start_tls_named(tls: Tls, names: &[&str]) -> Self {
+        Self::start_with(Some(tls), names)
     }
 
     #[track_caller]
-    fn start_with(tls: Option<Tls>) -> Self {
+    fn start_with(tls: Option<Tls>, names: &[&str]) -> Self {
         let program = tools::weed();
         let folder = tempfile::tempdir().expect("a temporary folder");
         write_identities(&folder.path().join("s3.json"));
         let ports = free_ports();
-        let keeper = launch(&program, folder.path(), &ports, tls.as_ref());
+        let keeper = launch(&program, folder.path(), &ports, tls.as_ref(), names);
         let server = Self {
             keeper,
             ports,
@@ -93,6 +103,12 @@ impl SeaweedServer {
     pub fn endpoint_url(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://127.0.0.1:{}", self.ports[6])
+    }
+
+    /// The address of [`endpoint_url`](Self::endpoint_url).
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.ports[6]))
     }
 
     /// The variables that make an S3 client use this server and its key, and nothing else of this
@@ -182,7 +198,13 @@ impl Drop for SeaweedServer {
 
 /// Starts the server below a shell that ends it when its own standard input closes, which the
 /// system sees to even if this process is killed.
-fn launch(program: &Path, folder: &Path, ports: &[u16; PORTS], tls: Option<&Tls>) -> Child {
+fn launch(
+    program: &Path,
+    folder: &Path,
+    ports: &[u16; PORTS],
+    tls: Option<&Tls>,
+    names: &[&str],
+) -> Child {
     const KEEP: &str =
         r#"log=$1; shift; "$@" >"$log" 2>&1 & server=$!; cat >/dev/null; kill -9 "$server""#;
     let data = folder.join("data");
@@ -231,6 +253,7 @@ fn launch(program: &Path, folder: &Path, ports: &[u16; PORTS], tls: Option<&Tls>
         ])
         .arg(format!("-s3.config={}", folder.join("s3.json").display()))
         .args(tls.into_iter().flatten())
+        .arg(format!("-s3.domainName={}", names.join(",")))
         .current_dir(folder)
         .env("HOME", folder)
         .stdin(Stdio::piped())

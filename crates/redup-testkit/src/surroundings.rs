@@ -56,7 +56,7 @@ impl OrdinaryUser {
         words.push(format!("--reuid={NOBODY}").into());
         words.push(format!("--regid={NOBODY}").into());
         words.push(program.into());
-        run::run(&mut wrapped(&words, &command))
+        run::run(&mut run::wrapped(&words, &command))
     }
 }
 
@@ -118,23 +118,8 @@ impl SmallDisk {
         words.push(self.folder.clone().into());
         words.push(self.kib.to_string().into());
         words.push(command.get_program().into());
-        run::run(&mut wrapped(&words, &command))
+        run::run(&mut run::wrapped(&words, &command))
     }
-}
-
-/// `words` and then the arguments of `command`, with its variables (and no others) and folder.
-fn wrapped(words: &[OsString], command: &Command) -> Command {
-    let mut outer = Command::new(&words[0]);
-    outer.args(&words[1..]).args(command.get_args()).env_clear();
-    outer.envs(
-        command
-            .get_envs()
-            .filter_map(|(name, value)| Some((name, value?))),
-    );
-    if let Some(folder) = command.get_current_dir() {
-        outer.current_dir(folder);
-    }
-    outer
 }
 
 #[cfg(test)]
