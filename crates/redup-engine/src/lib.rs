@@ -1,7 +1,7 @@
 //! Backup, restore, verify, list and status over an archive in duplicity's format.
 //!
-//! One verb is one function: [`backup()`], [`restore()`], [`verify()`], [`list()`], [`status()`]. Each takes a
-//! [`Target`] (the store, the archive dir, the keys), its own options and a [`Monitor`] that hears
+//! One verb is one function: [`backup()`], [`restore()`], [`verify()`], [`list()`], [`status()`], [`remove()`],
+//! [`cleanup()`]. Each takes a [`Target`] (the store, the archive dir, the keys), its own options and a [`Monitor`] that hears
 //! what happens; state that lives through the work stays private below it.
 //!
 //! The engine never asks which kind of store it talks to, prints nothing and reads no environment.
@@ -17,6 +17,7 @@ mod list;
 mod monitor;
 mod options;
 mod owner;
+mod remove;
 mod report;
 mod restore;
 mod transfer;
@@ -33,6 +34,7 @@ pub use options::{
 };
 /// What [`list()`] hands out for each path.
 pub use redup_difftar::sigtar::SigHead;
+pub use remove::{CleanupOptions, RemoveOptions, RemoveReport, Retention, cleanup, remove};
 pub use report::{BackupReport, Difference, RestoreReport, Statistics, StatusReport, VerifyReport};
 pub use restore::restore;
 pub use verify::verify;

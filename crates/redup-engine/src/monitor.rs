@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use redup_format::collections::Collection;
+use redup_format::collections::{BackupChain, Collection};
 use redup_format::entry::FileType;
 use redup_format::filename::Span;
 use redup_format::index::PathIndex;
+use redup_format::retention::Removal;
 use redup_format::time::Timestamp;
+use redup_storage::Unfinished;
 
 /// Hears the events of a run, from any of its threads and in no fixed order across threads.
 pub trait Monitor: Send + Sync {
@@ -132,6 +134,45 @@ pub enum Event<'a> {
         index: &'a PathIndex,
         /// What differs.
         difference: &'a crate::Difference,
+    },
+    /// What a removal by age or number deletes, or would.
+    RemovalPlanned {
+        /// The chains, and what stays for which reason.
+        removal: &'a Removal<'a>,
+        /// Whether it is deleted now.
+        deletes: bool,
+    },
+    /// A chain, or its increments, is being deleted.
+    Removing {
+        /// The chain.
+        chain: &'a BackupChain,
+        /// Its signatures, all chains' before any volume; else its sets.
+        signatures: bool,
+        /// Whether the full stays.
+        keeps_full: bool,
+    },
+    /// What belongs to nothing, and is deleted or would be.
+    CleanupPlanned {
+        /// Files, at the store or in the archive dir.
+        names: &'a [&'a str],
+        /// Uploads that were begun and not ended.
+        unfinished: &'a [Unfinished],
+        /// The interrupted set among it, which the next backup would go on with.
+        resumable: Option<Span>,
+        /// Whether it is deleted now.
+        deletes: bool,
+    },
+    /// A file is being deleted (in a dry run: would be).
+    Deleting {
+        /// Its name at the store, or its path in the archive dir.
+        name: &'a str,
+    },
+    /// A file could not be deleted. Counted in the report.
+    DeleteFailed {
+        /// Its name.
+        name: &'a str,
+        /// Why.
+        error: &'a crate::Error,
     },
     /// Anything else that the user should know; the run goes on.
     Warning(&'a str),

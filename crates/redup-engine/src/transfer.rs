@@ -8,7 +8,7 @@ mod upload;
 
 use std::sync::Arc;
 
-use redup_storage::{ObjectInfo, ObjectKind, Storage};
+use redup_storage::{ObjectInfo, ObjectKind, Storage, Unfinished};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -73,6 +73,18 @@ impl Transfer {
     /// Deletes an object; one that is missing is fine.
     pub(crate) fn delete(&self, name: &str) -> Result<()> {
         Ok(self.runtime.block_on(self.storage.delete(name))?)
+    }
+
+    /// Uploads that were begun and not ended.
+    pub(crate) fn list_unfinished(&self) -> Result<Vec<Unfinished>> {
+        Ok(self.runtime.block_on(self.storage.list_unfinished())?)
+    }
+
+    /// Frees what such an upload occupies.
+    pub(crate) fn discard_unfinished(&self, upload: &Unfinished) -> Result<()> {
+        Ok(self
+            .runtime
+            .block_on(self.storage.discard_unfinished(upload))?)
     }
 
     /// Reads an object of `len` bytes from its start, with requests ahead of the reader.

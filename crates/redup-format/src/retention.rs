@@ -73,10 +73,13 @@ impl<'a> Removal<'a> {
 
     /// The sets that go, in the order in which to delete them: each before the one it builds on.
     pub fn sets(&self) -> impl Iterator<Item = &'a BackupSet> {
+        self.chains.iter().flat_map(|chain| self.sets_of(chain))
+    }
+
+    /// The sets of one of the chains that go, in that order.
+    pub fn sets_of(&self, chain: &'a BackupChain) -> impl Iterator<Item = &'a BackupSet> + use<'a> {
         let first = usize::from(self.keeps_fulls);
-        self.chains
-            .iter()
-            .flat_map(move |chain| chain.sets()[first..].iter().rev())
+        chain.sets()[first..].iter().rev()
     }
 }
 

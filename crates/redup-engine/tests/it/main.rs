@@ -5,5 +5,6 @@
 mod damage;
 mod history;
 mod hostile;
+mod remove;
 mod restart;
 mod world;

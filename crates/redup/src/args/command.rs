@@ -48,8 +48,6 @@ pub(crate) struct CommandSpec {
     /// Whether duplicity 0.8 has it, and so its prefixes.
     in_0_8: bool,
     pub(crate) shapes: &'static [Shape],
-    /// Whether this version of redup can do it.
-    pub(crate) supported: bool,
     pub(crate) help: &'static str,
 }
 
@@ -60,37 +58,37 @@ const RESTORE_SHAPES: &[Shape] = &[Shape::SourceUrl, Shape::TargetPath];
 #[rustfmt::skip]
 pub(crate) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { command: Command::Backup, name: "backup", short_names: &["bu"], in_0_8: false,
-        shapes: BACKUP_SHAPES, supported: true,
+        shapes: BACKUP_SHAPES,
         help: "Back up: an increment when there is a chain to build on, else a full backup." },
     CommandSpec { command: Command::Full, name: "full", short_names: &["fb"], in_0_8: true,
-        shapes: BACKUP_SHAPES, supported: true,
+        shapes: BACKUP_SHAPES,
         help: "Make a full backup, the start of a new chain." },
     CommandSpec { command: Command::Incremental, name: "incremental", short_names: &["incr", "inc", "ib"], in_0_8: true,
-        shapes: BACKUP_SHAPES, supported: true,
+        shapes: BACKUP_SHAPES,
         help: "Make an increment; an error when there is nothing to build on." },
     CommandSpec { command: Command::Restore, name: "restore", short_names: &["rb"], in_0_8: true,
-        shapes: RESTORE_SHAPES, supported: true,
+        shapes: RESTORE_SHAPES,
         help: "Restore everything, or one path of it, as it was at some time." },
     CommandSpec { command: Command::Verify, name: "verify", short_names: &["vb"], in_0_8: true,
-        shapes: RESTORE_SHAPES, supported: true,
+        shapes: RESTORE_SHAPES,
         help: "Read and check the volumes, and with --compare-data compare them with a folder." },
     CommandSpec { command: Command::CollectionStatus, name: "collection-status", short_names: &["st"], in_0_8: true,
-        shapes: &[Shape::TargetUrl], supported: true,
+        shapes: &[Shape::TargetUrl],
         help: "Print the chains and sets of a backup." },
     CommandSpec { command: Command::ListCurrentFiles, name: "list-current-files", short_names: &["ls"], in_0_8: true,
-        shapes: &[Shape::TargetUrl], supported: true,
+        shapes: &[Shape::TargetUrl],
         help: "Print the files of a backup as they were at some time." },
     CommandSpec { command: Command::Cleanup, name: "cleanup", short_names: &["cl"], in_0_8: true,
-        shapes: &[Shape::TargetUrl], supported: false,
+        shapes: &[Shape::TargetUrl],
         help: "Delete files that belong to no complete set." },
     CommandSpec { command: Command::RemoveOlderThan, name: "remove-older-than", short_names: &["ro"], in_0_8: true,
-        shapes: &[Shape::Time, Shape::TargetUrl], supported: false,
+        shapes: &[Shape::Time, Shape::TargetUrl],
         help: "Delete the chains that ended before a time." },
     CommandSpec { command: Command::RemoveAllButNFull, name: "remove-all-but-n-full", short_names: &["ra"], in_0_8: true,
-        shapes: &[Shape::Count, Shape::TargetUrl], supported: false,
+        shapes: &[Shape::Count, Shape::TargetUrl],
         help: "Delete all but the newest N chains." },
     CommandSpec { command: Command::RemoveAllIncOfButNFull, name: "remove-all-inc-of-but-n-full", short_names: &["ri"],
-        in_0_8: true, shapes: &[Shape::Count, Shape::TargetUrl], supported: false,
+        in_0_8: true, shapes: &[Shape::Count, Shape::TargetUrl],
         help: "Delete the increments of all but the newest N chains." },
 ];
 
@@ -98,15 +96,6 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
 const REPLICATE: &str = "replicate";
 
 impl Command {
-    /// Its row of the table.
-    pub(crate) fn spec(self) -> &'static CommandSpec {
-        // Each command has a row: a test says so. The first is a harmless stand-in for the compiler.
-        COMMANDS
-            .iter()
-            .find(|spec| spec.command == self)
-            .unwrap_or(&COMMANDS[0])
-    }
-
     /// Whether it makes a backup.
     pub(crate) fn is_backup(self) -> bool {
         matches!(self, Self::Backup | Self::Full | Self::Incremental)

@@ -7,8 +7,6 @@ pub(crate) enum ArgsError {
     UnknownOption(String),
     #[error("option {0} is known from duplicity but not supported by this version of redup")]
     UnsupportedOption(String),
-    #[error("command '{0}' is known from duplicity but not supported by this version of redup")]
-    UnsupportedCommand(&'static str),
     #[error("ambiguous option: {typed} could match {}", names.join(", "))]
     AmbiguousOption { typed: String, names: Vec<String> },
     #[error("argument {0}: expected one argument")]

@@ -51,13 +51,13 @@ pub(crate) fn help(topic: Topic, program: &str) -> String {
             push_options(&mut text);
         }
         Topic::All => {
-            for (number, spec) in COMMANDS.iter().filter(|spec| spec.supported).enumerate() {
+            for (number, spec) in COMMANDS.iter().enumerate() {
                 let lead = if number == 0 { "usage: " } else { "       " };
                 push_line(&mut text, &format!("{lead}{}", usage(spec, program)));
             }
             push_line(&mut text, "");
             push_line(&mut text, "Commands");
-            for spec in COMMANDS.iter().filter(|spec| spec.supported) {
+            for spec in COMMANDS {
                 let names = [&[spec.name], spec.short_names].concat().join(", ");
                 push_wrapped(&mut text, &format!("  {names}"), spec.help, HELP_COLUMN);
             }

@@ -63,10 +63,6 @@ pub(crate) fn parse(
         None => {}
     }
     let action = command::find(&words.positionals, exists)?;
-    let spec = action.command.spec();
-    if !spec.supported {
-        return Err(ArgsError::UnsupportedCommand(spec.name));
-    }
     let mut remarks = Vec::new();
     if action.implied {
         remarks.push(implied_remark(action.command));

@@ -1,7 +1,9 @@
 //! The commands, one file each.
 
 mod backup;
+mod cleanup;
 mod list;
+mod remove;
 mod restore;
 mod status;
 mod verify;
@@ -44,12 +46,9 @@ pub(crate) fn run(args: Args, environment: Environment, ui: &Arc<Ui>) -> Result<
         Command::Verify => verify::run(&session),
         Command::CollectionStatus => status::run(&session),
         Command::ListCurrentFiles => list::run(&session),
-        Command::Cleanup
-        | Command::RemoveOlderThan
-        | Command::RemoveAllButNFull
-        | Command::RemoveAllIncOfButNFull => {
-            let name = session.args.command.spec().name;
-            Err(crate::args::ArgsError::UnsupportedCommand(name).into())
+        Command::Cleanup => cleanup::run(&session),
+        Command::RemoveOlderThan | Command::RemoveAllButNFull | Command::RemoveAllIncOfButNFull => {
+            remove::run(&session)
         }
     }
 }

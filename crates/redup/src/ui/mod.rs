@@ -8,6 +8,7 @@ mod escape;
 mod format;
 mod message;
 mod narrator;
+mod removal;
 mod statistics;
 mod status;
 

@@ -11,7 +11,7 @@ use redup_format::index::PathIndex;
 
 use super::difference::{difference, path_bytes, path_text, type_word};
 use super::status::{quiet_status, warnings};
-use super::{Level, Message, Ui, escape, escape_lines, quote_word};
+use super::{Level, Message, Ui, escape, escape_lines, quote_word, removal};
 
 /// A [`Monitor`] that speaks through a [`Ui`].
 #[derive(Debug)]
@@ -233,6 +233,31 @@ impl Monitor for Narrator {
                     "Difference found: {}",
                     difference(index, found, ui.zone())
                 ));
+            }
+            Event::RemovalPlanned { removal, deletes } => {
+                let messages = removal::planned(removal, deletes, ui.zone());
+                messages.iter().for_each(|message| ui.say(message));
+            }
+            Event::Removing {
+                chain,
+                signatures,
+                keeps_full,
+            } => ui.notice(removal::removing(chain, signatures, keeps_full, ui.zone())),
+            Event::CleanupPlanned {
+                names,
+                unfinished,
+                resumable,
+                deletes,
+            } => {
+                let messages = removal::cleanup(names, unfinished, resumable, deletes);
+                messages.iter().for_each(|message| ui.say(message));
+            }
+            Event::Deleting { name } => {
+                ui.info(format!("Deleting {}", escape(name.as_bytes())));
+            }
+            Event::DeleteFailed { name, error } => {
+                let name = escape(name.as_bytes());
+                ui.warning(format!("Cannot delete {name}: {}", chain(error)));
             }
             Event::Warning(text) => ui.warning(escape_lines(text)),
             Event::Info(text) => ui.info(escape_lines(text)),

@@ -11,6 +11,7 @@ mod damage;
 mod errors;
 mod fixtures;
 mod history;
+mod housekeeping;
 mod interop;
 mod resume;
 mod s3;

@@ -17,6 +17,7 @@ use crate::{duplicity, redup};
 
 mod exchange;
 mod ipv6;
+mod housekeeping;
 mod objects;
 mod restart;
 mod script;

@@ -69,31 +69,7 @@ fn an_option_that_only_duplicity_has_so_far_is_named_as_such() {
 }
 
 #[test]
-fn a_command_that_only_duplicity_has_so_far_is_named_as_such() {
-    check(
-        "cleanup file:///t",
-        expect![
-            "23: command 'cleanup' is known from duplicity but not supported by this version of redup"
-        ],
-    );
-    check(
-        "remove-older-than 3D --force file:///t",
-        expect![
-            "23: command 'remove-older-than' is known from duplicity but not supported by this version of redup"
-        ],
-    );
-    check(
-        "ra 3 file:///t",
-        expect![
-            "23: command 'remove-all-but-n-full' is known from duplicity but not supported by this version of redup"
-        ],
-    );
-    check(
-        "remove-all-i 3 file:///t",
-        expect![
-            "23: command 'remove-all-inc-of-but-n-full' is known from duplicity but not supported by this version of redup"
-        ],
-    );
+fn the_command_that_no_later_duplicity_has_is_named_as_such() {
     check(
         "replicate file:///a file:///b",
         expect![

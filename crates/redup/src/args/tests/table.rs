@@ -1,11 +1,12 @@
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 
 use expect_test::expect;
 
-use crate::args::command::COMMANDS;
+use crate::args::command::{self, COMMANDS, Shape};
 use crate::args::spec::{Origin, ValueKind};
 use crate::args::table::GROUPS;
-use crate::args::{Command, Topic, help};
+use crate::args::{Topic, help};
 
 #[test]
 fn every_name_is_there_once() {
@@ -45,11 +46,21 @@ fn names_of_one_option_take_the_same_kind_of_value() {
 }
 
 #[test]
-fn every_command_has_its_row() {
+fn every_command_is_found_by_each_of_its_names() {
     for spec in COMMANDS {
-        assert_eq!(spec.command.spec().name, spec.name);
+        for name in [&[spec.name], spec.short_names].concat() {
+            let behind = spec.shapes.iter().map(|shape| match shape {
+                Shape::TargetUrl | Shape::SourceUrl => "file:///t",
+                _ => "1",
+            });
+            let words: Vec<OsString> = std::iter::once(name)
+                .chain(behind)
+                .map(Into::into)
+                .collect();
+            let found = command::find(&words, &|_| false).unwrap();
+            assert_eq!(found.command, spec.command, "{name}");
+        }
     }
-    assert_eq!(Command::RemoveAllIncOfButNFull.spec().short_names, ["ri"]);
 }
 
 #[test]
@@ -86,6 +97,10 @@ fn help_is_this_text() {
                redup verify [options] source_url target_path
                redup collection-status [options] target_url
                redup list-current-files [options] target_url
+               redup cleanup [options] target_url
+               redup remove-older-than [options] remove_time target_url
+               redup remove-all-but-n-full [options] count target_url
+               redup remove-all-inc-of-but-n-full [options] count target_url
 
         Commands
           backup, bu                  Back up: an increment when there is a chain to
@@ -100,6 +115,12 @@ fn help_is_this_text() {
           collection-status, st       Print the chains and sets of a backup.
           list-current-files, ls      Print the files of a backup as they were at some
                                       time.
+          cleanup, cl                 Delete files that belong to no complete set.
+          remove-older-than, ro       Delete the chains that ended before a time.
+          remove-all-but-n-full, ra   Delete all but the newest N chains.
+          remove-all-inc-of-but-n-full, ri
+                                      Delete the increments of all but the newest N
+                                      chains.
 
         Without a command, a path and a URL mean backup, a URL and a path mean restore.
         Options may stand anywhere; long ones may be shortened.
