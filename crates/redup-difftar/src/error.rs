@@ -118,11 +118,11 @@ pub enum Error {
         /// What its supplier said.
         source: BoxError,
     },
-    /// Something is wrong inside a volume.
-    #[error("volume \"{volume}\" cannot be read to its end")]
-    InVolume {
+    /// Something is wrong inside a volume or a sigtar.
+    #[error("\"{name}\" cannot be read to its end")]
+    InArchive {
         /// The name its supplier gave it.
-        volume: String,
+        name: String,
         /// What is wrong.
         source: Box<Self>,
     },
@@ -181,7 +181,7 @@ impl Error {
     pub fn is_truncated(&self) -> bool {
         match self {
             Self::Truncated { .. } => true,
-            Self::InVolume { source, .. } => source.is_truncated(),
+            Self::InArchive { source, .. } => source.is_truncated(),
             _ => false,
         }
     }

@@ -82,6 +82,7 @@ impl SigHead {
 /// backup store a difference against the wrong version.
 #[derive(Debug)]
 pub struct SigtarReader<R> {
+    name: Option<String>,
     tar: TarReader<R>,
     head: Option<SigHead>,
     last: Option<PathIndex>,
@@ -96,10 +97,18 @@ impl<R: Read> SigtarReader<R> {
     /// As [`new`](Self::new), with other limits for the tar layer.
     pub fn with_limits(inner: R, limits: Limits) -> Self {
         Self {
+            name: None,
             tar: TarReader::new(inner, limits),
             head: None,
             last: None,
         }
+    }
+
+    /// Gives the sigtar a name, which every error then tells as [`Error::InArchive`].
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
     }
 
     /// The entry the cursor is at; `None` before the first [`advance`](Self::advance) and after the last.
@@ -111,15 +120,30 @@ impl<R: Read> SigtarReader<R> {
     /// `None`.
     pub fn advance(&mut self) -> Result<Option<&SigHead>, Error> {
         self.head = None;
+        self.head = self.next_head().map_err(|error| self.in_archive(error))?;
+        Ok(self.head())
+    }
+
+    fn next_head(&mut self) -> Result<Option<SigHead>, Error> {
         while let Some(member) = self.tar.next_member()? {
             let head = understand(member)?;
             if self.check_order(&head.index)? {
                 self.last = Some(head.index.clone());
-                return Ok(Some(self.head.insert(head)));
+                return Ok(Some(head));
             }
         }
         self.tar.drain()?;
         Ok(None)
+    }
+
+    fn in_archive(&self, error: Error) -> Error {
+        match &self.name {
+            Some(name) => Error::InArchive {
+                name: name.clone(),
+                source: Box::new(error),
+            },
+            None => error,
+        }
     }
 
     /// Reads the current file's signature, once: then it is empty, as it is for anything but a file.
@@ -144,7 +168,8 @@ impl<R: Read> SigtarReader<R> {
         let mut signature = Vec::new();
         let mut chunk = [0; 4096];
         loop {
-            match self.tar.read_payload(&mut chunk)? {
+            let read = self.tar.read_payload(&mut chunk);
+            match read.map_err(|error| self.in_archive(error))? {
                 0 => return Ok(signature),
                 count => signature.extend_from_slice(&chunk[..count]),
             }

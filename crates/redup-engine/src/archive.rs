@@ -103,11 +103,31 @@ impl<'t> Archive<'t> {
         Arc::clone(&self.target.keys)
     }
 
-    /// The sets that make up the state at `time`, oldest first.
+    /// The sets that make up the state at `time`, oldest first. Sets that would be newer, had they not
+    /// lost a part, are told.
+    pub(crate) fn sets_at(&self, time: Option<Timestamp>) -> Result<&[BackupSet]> {
+        let sets = self.usable_sets_at(time)?;
+        let newest = sets.last().map(|set| set.span.end());
+        let lost = self.collection.incomplete_sets();
+        for set in lost.iter().chain(self.collection.orphaned_sets()) {
+            let end = set.span.end();
+            if newest < Some(end) && time.is_none_or(|time| end <= time) {
+                let why = match set.manifest() {
+                    Some(_) => "a set it builds on is not complete",
+                    None => "it has no manifest",
+                };
+                let text = format!("leaving out the set {}: {why}", set.span);
+                self.monitor.event(Event::Warning(&text));
+            }
+        }
+        Ok(sets)
+    }
+
+    /// The whole sets up to `time`.
     ///
     /// Without a time, an interrupted set is passed over while there is a complete one: what it has
     /// of the tree stops somewhere, and nobody who asks for the newest state means that.
-    pub(crate) fn sets_at(&self, time: Option<Timestamp>) -> Result<&[BackupSet]> {
+    fn usable_sets_at(&self, time: Option<Timestamp>) -> Result<&[BackupSet]> {
         let none = || Error::NoChains(self.transfer.location());
         if let Some(time) = time {
             let chain = self.collection.chain_for_time(time)?.ok_or_else(none)?;
@@ -143,11 +163,12 @@ impl<'t> Archive<'t> {
     /// A set's manifest without its list of files: the archive dir's copy, else the store's.
     pub(crate) fn manifest(&self, set: &BackupSet) -> Result<Manifest> {
         let file = set.manifest().ok_or(Error::NoManifest(set.span))?;
-        let whole = |file: &SetFile| match self.read_manifest(file)? {
-            empty if empty.volumes.is_empty() && set.state() == SetState::Complete => {
-                Err(Error::EmptyManifest(file.name.clone()))
+        let whole = |file: &SetFile| {
+            let manifest = self.read_manifest(file)?;
+            match set.state() {
+                SetState::Complete => with_volumes(&file.name, manifest),
+                _ => Ok(manifest),
             }
-            manifest => Ok(manifest),
         };
         match (whole(file), &set.remote_manifest) {
             // The archive dir holds copies: a damaged one is no loss.
@@ -164,22 +185,7 @@ impl<'t> Archive<'t> {
 
     /// A manifest, from wherever it is.
     pub(crate) fn read_manifest(&self, file: &SetFile) -> Result<Manifest> {
-        let bad = |source| Error::BadManifest {
-            name: file.name.clone(),
-            source,
-        };
-        let mut input = self.open_file(file)?;
-        let mut reader = ManifestReader::new().without_files();
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            match input
-                .read(&mut buffer)
-                .map_err(|e| volume_error(&file.name, e))?
-            {
-                0 => return reader.finish().map_err(bad),
-                count => reader.push(&buffer[..count]).map_err(bad)?,
-            }
-        }
+        parse_manifest(&file.name, self.open_file(file)?)
     }
 
     /// Name, length and wrapping of a volume that the store has.
@@ -231,38 +237,38 @@ impl<'t> Archive<'t> {
             self.monitor.event(Event::SyncFetch {
                 name: &fetch.remote.name,
             });
-            self.fetch(&fetch.remote, &fetch.local, fetch.kind == Kind::Signature)?;
+            match self.fetch(&fetch.remote, &fetch.local, fetch.kind) {
+                // Whoever needs this one reads it at the store and fails there; another state of
+                // the chain may not.
+                Err(error @ (Error::BadManifest { .. } | Error::EmptyManifest(_))) => {
+                    let text = format!("{error}; the archive dir goes without it");
+                    self.monitor.event(Event::Warning(&text));
+                }
+                other => other?,
+            }
         }
         self.dir.sync()
     }
 
-    fn fetch(&self, remote: &SetFile, local: &str, gzip: bool) -> Result<()> {
-        let mut input = self.open_file(remote)?;
+    /// Copies a metadata file into the archive dir, where it appears only when it could be read whole
+    /// and makes sense: a damaged copy would outlive the repair of the original.
+    fn fetch(&self, remote: &SetFile, local: &str, kind: Kind) -> Result<()> {
         let mut staged = self.dir.stage(local)?;
-        let mut buffer = vec![0; 1 << 16];
         let local_error = |e| Error::io("write", self.dir.path(local), e);
-        let mut copy = |out: &mut dyn Write| -> Result<()> {
-            loop {
-                match input
-                    .read(&mut buffer)
-                    .map_err(|e| volume_error(&remote.name, e))?
-                {
-                    0 => return out.flush().map_err(local_error),
-                    count => out.write_all(&buffer[..count]).map_err(local_error)?,
-                }
-            }
-        };
-        if gzip {
-            let mut out =
-                GzEncoder::new(BufWriter::new(&mut staged), Compression::new(LOCAL_LEVEL));
-            copy(&mut out)?;
-            out.finish()
-                .and_then(|mut out| out.flush())
-                .map_err(local_error)?;
+        let write_error = |e| io::Error::other(local_error(e));
+        let input = self.open_file(remote)?;
+        let out = BufWriter::new(&mut staged);
+        if kind == Kind::Signature {
+            let mut out = GzEncoder::new(out, Compression::new(LOCAL_LEVEL));
+            check_signatures(&remote.name, Copying::new(input, &mut out, write_error))?;
+            out.finish().and_then(|mut out| out.flush())
         } else {
-            let mut out = BufWriter::new(&mut staged);
-            copy(&mut out)?;
+            let mut out = out;
+            let copied = Copying::new(input, &mut out, write_error);
+            with_volumes(&remote.name, parse_manifest(&remote.name, copied)?)?;
+            out.flush()
         }
+        .map_err(local_error)?;
         staged.commit()
     }
 
@@ -297,7 +303,7 @@ impl<'t> Archive<'t> {
         for set in sets {
             let file = set.signature().ok_or(Error::NoSignatures(set.span))?;
             let input = self.open_file(file)?;
-            archives.push(SigtarReader::new(input));
+            archives.push(SigtarReader::new(input).named(&file.name));
         }
         Ok(CombinedSignatures::new(archives))
     }
@@ -309,7 +315,7 @@ impl<'t> Archive<'t> {
         for set in &pending {
             if let (Some(part), Some(remote)) = (&set.local.manifest_part, &set.remote_manifest) {
                 let local = self.target.naming.local_name(set.span, Kind::Manifest);
-                match self.fetch(remote, &local, false) {
+                match self.fetch(remote, &local, Kind::Manifest) {
                     Ok(()) => self.dir.remove(&part.name)?,
                     // Without the key: the signatures get their final name before the manifest is
                     // stored, so where they have it the checkpoint is the whole manifest.
@@ -341,5 +347,80 @@ pub(crate) fn volume_error(name: &str, error: io::Error) -> Error {
             name: name.to_owned(),
             source: redup_volume::Error::from_io(error),
         },
+    }
+}
+
+/// A manifest without its list of files.
+fn parse_manifest(name: &str, mut input: impl Read) -> Result<Manifest> {
+    let bad = |source| Error::BadManifest {
+        name: name.to_owned(),
+        source,
+    };
+    let mut reader = ManifestReader::new().without_files();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match input.read(&mut buffer).map_err(|e| volume_error(name, e))? {
+            0 => return reader.finish().map_err(bad),
+            count => reader.push(&buffer[..count]).map_err(bad)?,
+        }
+    }
+}
+
+/// That of a complete set names at least one volume.
+fn with_volumes(name: &str, manifest: Manifest) -> Result<Manifest> {
+    if manifest.volumes.is_empty() {
+        return Err(Error::EmptyManifest(name.to_owned()));
+    }
+    Ok(manifest)
+}
+
+/// Reads a sigtar to its end.
+fn check_signatures(name: &str, input: impl Read) -> Result<()> {
+    let mut reader = SigtarReader::new(input).named(name);
+    while reader.advance().map_err(signature_error)?.is_some() {}
+    Ok(())
+}
+
+/// The engine's error inside that of a signature archive, where reading failed below it.
+pub(crate) fn signature_error(error: redup_difftar::Error) -> Error {
+    use redup_difftar::Error as ArchiveError;
+    match error {
+        ArchiveError::InArchive { name, source } => match *source {
+            ArchiveError::Read { source, .. } => volume_error(&name, source),
+            source => Error::Signatures {
+                source: ArchiveError::InArchive {
+                    name,
+                    source: Box::new(source),
+                },
+            },
+        },
+        source => Error::Signatures { source },
+    }
+}
+
+/// Reads from `input` and writes what was read to `out`.
+struct Copying<R, W, F> {
+    input: R,
+    out: W,
+    write_error: F,
+}
+
+impl<R: Read, W: Write, F: Fn(io::Error) -> io::Error> Copying<R, W, F> {
+    fn new(input: R, out: W, write_error: F) -> Self {
+        Self {
+            input,
+            out,
+            write_error,
+        }
+    }
+}
+
+impl<R: Read, W: Write, F: Fn(io::Error) -> io::Error> Read for Copying<R, W, F> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let count = self.input.read(buf)?;
+        self.out
+            .write_all(&buf[..count])
+            .map_err(&self.write_error)?;
+        Ok(count)
     }
 }

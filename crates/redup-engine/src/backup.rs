@@ -23,7 +23,7 @@ use redup_format::manifest::{Position, header_bytes};
 use redup_select::{Walk, WalkOptions};
 use redup_volume::Encoding;
 
-use crate::archive::{Archive, LocalSignatures};
+use crate::archive::{Archive, LocalSignatures, signature_error};
 use crate::options::VolumeMode;
 use crate::owner::OwnerMap;
 use crate::{BackupOptions, BackupReport, Error, Event, Monitor, Result, Statistics, Target};
@@ -61,6 +61,10 @@ pub fn backup(
 ) -> Result<BackupReport> {
     if source.symlink_metadata().is_err() {
         return Err(Error::SourceMissing(source.to_owned()));
+    }
+    // A part that cannot be read is left out and told; without its root there is nothing to back up.
+    if source.is_dir() {
+        std::fs::read_dir(source).map_err(|e| Error::io("open", source, e))?;
     }
     let mut archive = Archive::open(target, monitor)?;
     let plan = Plan::make(&mut archive, source, options)?;
@@ -260,8 +264,8 @@ impl Run<'_> {
         };
         let owners = OwnerMap::new(self.options.numeric_owner);
         let ids = move |attributes: &_| owners.resolve(attributes);
-        let changes = DiffDir::new(source, signatures, ids, SIGNATURE_LIMIT)
-            .map_err(|source| Error::Signatures { source })?;
+        let changes =
+            DiffDir::new(source, signatures, ids, SIGNATURE_LIMIT).map_err(signature_error)?;
         Ok(Box::new(changes))
     }
 

@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use redup_difftar::difftar::DifftarReader;
 use redup_difftar::patchdir::PatchDir;
 use redup_difftar::{Error as ArchiveError, Warning, Warnings};
+use redup_format::collections::{BackupSet, SetState};
 use redup_format::filename::Suffix;
 use redup_format::index::PathIndex;
+use redup_format::manifest::Manifest;
 use redup_format::time::Timestamp;
 
 use crate::archive::Archive;
@@ -20,6 +22,8 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub(crate) struct Chain {
     sets: Vec<Vec<PlannedVolume>>,
+    /// Of sets that have volumes beyond their manifest.
+    pub(crate) short_manifests: Vec<Error>,
 }
 
 impl Chain {
@@ -30,6 +34,7 @@ impl Chain {
         path: &PathIndex,
     ) -> Result<Self> {
         let mut sets = Vec::new();
+        let mut short_manifests = Vec::new();
         for set in archive.sets_at(time)? {
             let manifest = archive.manifest(set)?;
             let volumes = manifest.volumes_with(path).map(|info| {
@@ -46,8 +51,12 @@ impl Chain {
                 }
             });
             sets.push(volumes.collect());
+            short_manifests.extend(short_manifest(set, &manifest));
         }
-        Ok(Self { sets })
+        Ok(Self {
+            sets,
+            short_manifests,
+        })
     }
 
     /// The names of all planned volumes that the store has.
@@ -81,6 +90,19 @@ impl Chain {
             .map(|volumes| DifftarReader::new(opener.cursor(volumes.clone()), oddities.receiver()));
         PatchDir::new(sets.collect()).within(path.clone())
     }
+}
+
+/// A complete set's manifest names all its volumes: the last one that is stored tells one cut short.
+fn short_manifest(set: &BackupSet, manifest: &Manifest) -> Option<Error> {
+    let complete = set.state() == SetState::Complete;
+    let file = set.manifest().filter(|_| complete)?;
+    let listed = *manifest.volumes.last_key_value()?.0;
+    let stored = *set.volumes.last_key_value()?.0;
+    (stored > listed).then(|| Error::ManifestShort {
+        name: file.name.clone(),
+        listed,
+        stored,
+    })
 }
 
 /// What opens `total` volumes of an archive.

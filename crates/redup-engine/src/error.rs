@@ -91,6 +91,18 @@ pub enum Error {
     /// A manifest names no volume, and every set has at least one.
     #[error("manifest {0} is damaged: it names no volume")]
     EmptyManifest(String),
+    /// A set has volumes that its manifest does not know, as after losing its end.
+    #[error(
+        "manifest {name} ends with volume {listed}, the set has {stored}: what the others hold is left out"
+    )]
+    ManifestShort {
+        /// The manifest.
+        name: String,
+        /// Its last volume.
+        listed: u32,
+        /// The last volume at the store.
+        stored: u32,
+    },
     /// A volume is listed in its manifest and not at the store.
     #[error("volume {number} of the set {span} is missing at {location}")]
     MissingVolume {
@@ -159,8 +171,8 @@ pub enum Error {
     /// Something odd in a volume that leaves one path incomplete or out.
     #[error("{0}")]
     ArchiveWarning(redup_difftar::Warning),
-    /// A signature archive cannot be understood.
-    #[error("the signatures of the chain are damaged")]
+    /// A signature archive cannot be understood; the cause names it.
+    #[error("the signatures of the chain cannot be read")]
     Signatures {
         /// What is wrong.
         source: redup_difftar::Error,

@@ -2,7 +2,7 @@
 
 use redup_difftar::sigtar::{SigHead, SigKind};
 
-use crate::archive::Archive;
+use crate::archive::{Archive, signature_error};
 use crate::{Error, ListOptions, Monitor, Result, StatusReport, Target};
 
 /// Gives every entry of the tree at a time to `entry`, in path order, from the signatures alone: no
@@ -23,10 +23,7 @@ pub fn list(
         other => other,
     })?;
     let mut signatures = archive.signatures(sets)?;
-    while let Some(head) = signatures
-        .advance()
-        .map_err(|source| Error::Signatures { source })?
-    {
+    while let Some(head) = signatures.advance().map_err(signature_error)? {
         if head.kind != SigKind::Deleted {
             entry(head);
         }

@@ -38,9 +38,13 @@ pub fn restore(
     if !options.force && !options.dry_run && tree::is_occupied(destination)? {
         return Err(Error::TargetNotEmpty(destination.to_owned()));
     }
+    if !options.dry_run {
+        tree::check_writable(destination)?;
+    }
     let mut archive = Archive::open(target, monitor)?;
     archive.sync_manifests(options.time)?;
-    let chain = Chain::plan(&archive, options.time, &options.path)?;
+    let mut chain = Chain::plan(&archive, options.time, &options.path)?;
+    let short_manifests = std::mem::take(&mut chain.short_manifests);
     if options.dry_run {
         for name in chain.volume_names() {
             monitor.event(Event::VolumeNeeded { name });
@@ -59,6 +63,12 @@ pub fn restore(
         oddities,
         report: RestoreReport::default(),
     };
+    tell(
+        monitor,
+        &mut run.report,
+        &PathIndex::root(),
+        short_manifests,
+    );
     run.all(&mut sets, options.ignore_errors)?;
     let failures = run.writer.finish()?;
     tell(monitor, &mut run.report, &PathIndex::root(), failures);

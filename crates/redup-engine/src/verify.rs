@@ -55,6 +55,9 @@ pub fn verify(
         monitor,
         report: VerifyReport::default(),
     };
+    for error in &chain.short_manifests {
+        run.fail(&PathIndex::root(), error);
+    }
     if options.compare_data {
         let walk = Walk::new(
             source,

@@ -105,11 +105,17 @@ pub enum ManifestError {
         /// What stands there.
         number: String,
     },
-    /// A volume without its first or last entry that nothing later replaces.
-    #[error("manifest: volume {number} has no starting or no ending path")]
+    /// A volume that is left out, or lacks its first or last entry, and that nothing later replaces.
+    #[error("manifest: volume {number} is missing, or has no starting or no ending path")]
     IncompleteVolume {
         /// Which volume.
         number: u32,
+    },
+    /// A second first or last entry of one volume.
+    #[error("manifest line {line}: the volume has that path already")]
+    Repeated {
+        /// Which line.
+        line: u64,
     },
     /// A path that is none.
     #[error("manifest line {line}: bad path")]

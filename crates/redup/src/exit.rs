@@ -64,6 +64,15 @@ impl Failure {
         self
     }
 
+    /// Adds something to type or check, unless a cause below has already said more than this error.
+    pub(crate) fn or_hint(self, hint: &str) -> Self {
+        if self.hints.is_empty() && self.extra.is_empty() {
+            self.hint(hint)
+        } else {
+            self
+        }
+    }
+
     /// What is printed: `error:`, `caused by:`, `hint:`. A mistake in the command line keeps the form
     /// that scripts know, its class in front.
     pub(crate) fn message(&self) -> Message {

@@ -1,4 +1,4 @@
-//! Signals that end a run.
+//! Signals that end a run, and one that must not.
 //!
 //! An interrupted backup loses nothing: what is stored and recorded stays, and the next run goes on
 //! from there. So a signal only restores the terminal and ends the process, with the status that
@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use crate::exit::Code;
@@ -20,6 +20,9 @@ use crate::ui::Ui;
 /// # Errors
 /// When the system refuses the handlers.
 pub(crate) fn install(ui: Arc<Ui>) -> io::Result<()> {
+    // Caught, not acted on: the write that hits a limit on file sizes then fails with a message
+    // instead of ending the process without one.
+    signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     thread::Builder::new()
         .name("signals".to_owned())

@@ -344,8 +344,8 @@ impl<V: VolumeSource> DifftarReader<V> {
     /// Drops the current volume, in which `error` occurred.
     fn give_up_volume(&mut self, error: Error) -> Error {
         match self.volume.take() {
-            Some(volume) => Error::InVolume {
-                volume: volume.name,
+            Some(volume) => Error::InArchive {
+                name: volume.name,
                 source: Box::new(error),
             },
             None => error,

@@ -190,6 +190,6 @@ fn after_a_damaged_volume_the_merge_can_go_on() {
         set([diff("a", b"1"), diff("b", b"1"), diff("c", b"1")]),
     ]);
     assert_eq!(patches.next_plan().unwrap().unwrap().index, index("a"));
-    assert!(matches!(patches.next_plan(), Err(Error::InVolume { .. })));
+    assert!(matches!(patches.next_plan(), Err(Error::InArchive { .. })));
     assert_eq!(plans(&mut patches), ["b unrecoverable", "c file =0 +1"]);
 }

@@ -293,10 +293,7 @@ fn a_damaged_volume_is_named_and_the_next_one_can_be_read() {
         }
     };
     assert!(error.is_truncated());
-    assert_eq!(
-        error.to_string(),
-        "volume \"vol1\" cannot be read to its end"
-    );
+    assert_eq!(error.to_string(), "\"vol1\" cannot be read to its end");
     assert!(matches!(
         reader.read_payload(&mut [0]),
         Err(Error::PayloadLost { .. })
@@ -320,7 +317,7 @@ fn members_that_no_backup_holds_are_refused() {
         let mut archive = bytes.clone();
         archive.extend_from_slice(volume_padding(bytes.len() as u64));
         let mut reader = DifftarReader::new(volumes(vec![archive]), no_warnings());
-        let Err(Error::InVolume { source, .. }) = reader.advance() else {
+        let Err(Error::InArchive { source, .. }) = reader.advance() else {
             panic!()
         };
         *source
@@ -354,7 +351,7 @@ fn a_hard_link_is_refused() {
     bytes[156] = b'1';
     bytes[153] += 1;
     let mut reader = DifftarReader::new(volumes(vec![bytes]), no_warnings());
-    let Err(Error::InVolume { source, .. }) = reader.advance() else {
+    let Err(Error::InArchive { source, .. }) = reader.advance() else {
         panic!()
     };
     assert_eq!(

@@ -41,7 +41,9 @@ impl Plan {
                 resumed: None,
             });
         }
-        archive.sync(None)?;
+        if !options.dry_run {
+            archive.sync(None)?;
+        }
         let nothing = || Error::NothingToBuildOn(archive.transfer().location());
         let matched = archive.collection().matched().ok_or_else(nothing)?;
         if let Some(dropped) = matched.dropped {

@@ -28,7 +28,7 @@ use super::cut::{Continued, PIECE};
 use super::filelist::FileList;
 use super::log::{Entry, SetLog};
 use super::store_file::FileJob;
-use crate::archive::Archive;
+use crate::archive::{Archive, signature_error};
 use crate::checkpoint::{Checkpoint, StoredPieces, StoredVolume};
 use crate::owner::OwnerMap;
 use crate::volumes::PlannedVolume;
@@ -172,8 +172,10 @@ impl Resumer<'_> {
         }
         let mut log = self.new_log()?;
         let mut files = FileList::open(self.archive.dir())?;
-        let bad = |source| Error::Signatures { source };
-        while let Some(entry) = signatures.next_entry(SIGNATURE_LIMIT).map_err(bad)? {
+        while let Some(entry) = signatures
+            .next_entry(SIGNATURE_LIMIT)
+            .map_err(signature_error)?
+        {
             if entry.index > position.index
                 || (entry.index == position.index && position.block.is_some())
             {
@@ -266,10 +268,9 @@ impl Resumer<'_> {
 
     /// The old version that a delta of `entry` would build on, if a backup made one now.
     fn basis_of(&self, entry: &SourceEntry) -> Result<Option<DeltaIndex>> {
-        let bad = |source| Error::Signatures { source };
         let owners = OwnerMap::new(self.options.numeric_owner);
         let mut signatures = self.archive.signatures(self.basis)?;
-        while let Some(head) = signatures.advance().map_err(bad)? {
+        while let Some(head) = signatures.advance().map_err(signature_error)? {
             if head.index < entry.index {
                 continue;
             }
@@ -278,7 +279,9 @@ impl Resumer<'_> {
             {
                 return Ok(None);
             }
-            let bytes = signatures.read_signature(SIGNATURE_LIMIT).map_err(bad)?;
+            let bytes = signatures
+                .read_signature(SIGNATURE_LIMIT)
+                .map_err(signature_error)?;
             return Ok(Signature::parse(bytes).ok().map(DeltaIndex::new));
         }
         Ok(None)

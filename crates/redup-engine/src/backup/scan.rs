@@ -19,6 +19,7 @@ use super::cut::CutMember;
 use super::log::{Entry, SetLog};
 use super::resume::Start;
 use super::store_file::FileJob;
+use crate::archive::signature_error;
 use crate::{Error, Event, Monitor, Result, Statistics};
 
 /// A source entry, as the comparison sees it.
@@ -90,7 +91,7 @@ impl Scanner<'_> {
         changes: impl Iterator<Item = Result<SourceChange, redup_difftar::Error>>,
     ) -> Result<()> {
         for change in changes {
-            match change.map_err(|source| Error::Signatures { source })? {
+            match change.map_err(signature_error)? {
                 Change::Unchanged { source } => self.count_source(&source.0),
                 Change::Unreadable { error } => {
                     self.unreadable(&error.0.path, &error.0.source);

@@ -420,6 +420,18 @@ fn times(attributes: &Attributes) -> Timestamps {
     }
 }
 
+/// Fails once and early where every path would fail: nothing can be made in the folder that takes
+/// the restored one.
+pub(super) fn check_writable(target: &Path) -> Result<()> {
+    let parent = target.parent().filter(|p| !p.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    if target.symlink_metadata().is_ok() || !parent.is_dir() {
+        return Ok(());
+    }
+    let wanted = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    rustix::fs::access(parent, wanted).map_err(|e| Error::io("restore into", parent, e.into()))
+}
+
 /// Whether restoring into `target` would mix with something that is there.
 pub(super) fn is_occupied(target: &Path) -> Result<bool> {
     match fs::symlink_metadata(target) {

@@ -68,12 +68,7 @@ fn a_wrong_passphrase_is_told_and_leaves_the_archive_dir_alone() {
     let error = world
         .backup_to(&target, BackupKind::Incremental, 2, &Heard::default())
         .unwrap_err();
-    let mut text = String::new();
-    let mut cause: Option<&dyn std::error::Error> = Some(&error);
-    while let Some(error) = cause {
-        text += &format!("{error}\n");
-        cause = error.source();
-    }
+    let text = causes(&error);
     assert!(text.contains("Bad session key"), "{text}");
     assert_eq!(std::fs::read_dir(world.archive_dir()).unwrap().count(), 0);
 }
@@ -110,4 +105,120 @@ fn an_emptied_manifest_is_an_error_not_an_older_state() {
             "{error:?}"
         );
     }
+}
+
+#[test]
+fn damaged_signatures_end_an_increment_before_anything_is_stored() {
+    let world = two_days(VolumeMode::Plain);
+    let name = name_of(&world, "full-signatures");
+    let whole = world.memory.data(&name).unwrap();
+    world
+        .memory
+        .insert(name.clone(), whole[..whole.len() / 2].to_vec());
+    std::fs::remove_dir_all(world.archive_dir()).unwrap();
+    let before = world.memory.names();
+    let increment = || world.backup(BackupKind::Incremental, 2, &Heard::default());
+
+    let error = increment().unwrap_err();
+    assert!(matches!(error, Error::Signatures { .. }), "{error:?}");
+    assert!(causes(&error).contains(&name), "{}", causes(&error));
+    assert_eq!(world.memory.names(), before);
+    assert!(!world.archive_dir().join(format!("{name}.gz")).exists());
+
+    // Nothing of the damage is left in the archive dir.
+    world.memory.insert(name, whole);
+    increment().unwrap();
+}
+
+#[test]
+fn a_damaged_manifest_is_named_and_not_kept() {
+    let world = two_days(VolumeMode::Plain);
+    let name = name_of(&world, "full.20240101T000000Z.manifest");
+    let whole = world.memory.data(&name).unwrap();
+    let mut damaged = whole.to_vec();
+    let place = place_of(&whole, b"Volume 2:");
+    damaged[place + b"Volume ".len()] = b'#';
+    world.memory.insert(name.clone(), damaged);
+    std::fs::remove_dir_all(world.archive_dir()).unwrap();
+    let to = world.root.path().join("out");
+
+    let error = world.restore_to(&to, None, &Heard::default()).unwrap_err();
+    assert!(causes(&error).contains(&name), "{}", causes(&error));
+    assert!(!to.exists());
+
+    world.memory.insert(name, whole);
+    world.restore_to(&to, None, &Heard::default()).unwrap();
+    assert_eq!(Listing::of(&to), Listing::of(&world.source()));
+}
+
+#[test]
+fn volumes_beyond_their_manifest_are_told() {
+    let world = two_days(VolumeMode::Plain);
+    let name = name_of(&world, "full.20240101T000000Z.manifest");
+    let whole = world.memory.data(&name).unwrap();
+    let cut = place_of(&whole, b"Volume 2:");
+    world.memory.insert(name.clone(), whole[..cut].to_vec());
+    std::fs::remove_dir_all(world.archive_dir()).unwrap();
+    let heard = Heard::default();
+    let report = world
+        .restore_to(&world.root.path().join("out"), Some(0), &heard)
+        .unwrap();
+    assert!(report.failed > 0);
+    let told = heard.lines().iter().any(|line| line.contains(&name));
+    assert!(told, "{:?}", heard.lines());
+}
+
+#[test]
+fn an_increment_that_lost_its_manifest_is_told_by_a_restore() {
+    let world = two_days(VolumeMode::Plain);
+    let name = name_of(&world, "inc.20240101T000000Z.to.20240102T000000Z.manifest");
+    let storage: &dyn redup_storage::Storage = &*world.memory;
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(storage.delete(&name)).unwrap();
+    std::fs::remove_dir_all(world.archive_dir()).unwrap();
+    let heard = Heard::default();
+    world
+        .restore_to(&world.root.path().join("out"), None, &heard)
+        .unwrap();
+    let told = heard
+        .lines()
+        .iter()
+        .any(|line| line.contains("20240102T000000Z") && line.contains("no manifest"));
+    assert!(told, "{:?}", heard.lines());
+}
+
+#[test]
+fn a_dry_run_changes_neither_target_nor_archive_dir() {
+    let world = two_days(VolumeMode::Encrypted);
+    std::fs::remove_dir_all(world.archive_dir()).unwrap();
+    let before = world.memory.names();
+    let mut options = world.backup_options(BackupKind::Incremental, 2);
+    options.dry_run = true;
+    std::fs::write(world.source().join("added"), b"new").unwrap();
+    let report = redup_engine::backup(
+        &world.plain_target(),
+        &world.source(),
+        &options,
+        &Heard::default(),
+    )
+    .unwrap();
+    assert_eq!(report.statistics.new_files, 1);
+    assert_eq!(world.memory.names(), before);
+    assert_eq!(std::fs::read_dir(world.archive_dir()).unwrap().count(), 0);
+}
+
+fn place_of(bytes: &[u8], part: &[u8]) -> usize {
+    let mut windows = bytes.windows(part.len());
+    windows.position(|window| window == part).unwrap()
+}
+
+/// An error with all its causes.
+fn causes(error: &Error) -> String {
+    let mut text = String::new();
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        text += &format!("{error}\n");
+        cause = error.source();
+    }
+    text
 }

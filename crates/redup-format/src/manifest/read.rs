@@ -216,8 +216,12 @@ impl Reader {
             .incomplete
             .iter()
             .find(|number| **number <= last && !self.manifest.volumes.contains_key(number));
-        match gap {
-            Some(&number) => Err(ManifestError::IncompleteVolume { number }),
+        if let Some(&number) = gap {
+            return Err(ManifestError::IncompleteVolume { number });
+        }
+        let numbers = self.manifest.volumes.keys().copied();
+        match (1..).zip(numbers).find(|(due, found)| due != found) {
+            Some((number, _)) => Err(ManifestError::IncompleteVolume { number }),
             None => Ok(()),
         }
     }
@@ -236,11 +240,15 @@ impl Reader {
             }
             None => None,
         };
-        *field(block) = Some(Position {
+        let position = Position {
             index: index_from(spelling, self.line)?,
             block: piece,
-        });
-        Ok(())
+        };
+        match field(block).replace(position) {
+            // The line between that begins the next volume is lost.
+            Some(_) => Err(ManifestError::Repeated { line: self.line }),
+            None => Ok(()),
+        }
     }
 
     fn read_hash(

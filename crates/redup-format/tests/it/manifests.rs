@@ -332,7 +332,7 @@ fn any_manifest() -> impl Strategy<Value = Manifest> {
         any::<[u8; 20]>(),
         any::<Option<[u8; 16]>>(),
     );
-    let volumes = prop::collection::btree_map(1..u32::MAX, volume, 0..6);
+    let volumes = prop::collection::vec(volume, 0..6);
     let kind = prop::sample::select(vec![
         ChangeKind::New,
         ChangeKind::Changed,
@@ -343,8 +343,8 @@ fn any_manifest() -> impl Strategy<Value = Manifest> {
     (bytes(), bytes(), volumes, files).prop_map(|(hostname, local_dir, volumes, files)| Manifest {
         hostname,
         local_dir,
-        volumes: volumes
-            .into_iter()
+        volumes: (1..)
+            .zip(volumes)
             .map(|(number, (start, end, sha1, md5))| {
                 (
                     number,
@@ -399,4 +399,19 @@ proptest! {
         let tuple = |index: &PathIndex| index.components().map(<[u8]>::to_vec).collect::<Vec<_>>();
         prop_assert_eq!(a.cmp(&b), tuple(&a).cmp(&tuple(&b)));
     }
+}
+
+#[test]
+fn a_lost_beginning_of_a_volume_is_an_error() {
+    let block = "Volume 1:\n StartingPath a\n EndingPath b\n";
+    let lost = format!("{block} StartingPath b\n EndingPath c\n");
+    assert_eq!(
+        Manifest::parse(lost.as_bytes()),
+        Err(ManifestError::Repeated { line: 4 })
+    );
+    let gap = format!("{block}Volume 3:\n StartingPath b\n EndingPath c\n");
+    assert_eq!(
+        Manifest::parse(gap.as_bytes()),
+        Err(ManifestError::IncompleteVolume { number: 2 })
+    );
 }

@@ -32,5 +32,12 @@ pub(super) fn run(session: &Session) -> Result<Code, Failure> {
         ));
         return Ok(Code::GENERIC);
     }
+    if report.skipped_volumes > 0 {
+        session.ui.error(format!(
+            "{} volume(s) could not be read; what only they hold was not restored",
+            report.skipped_volumes
+        ));
+        return Ok(Code::GENERIC);
+    }
     Ok(Code::SUCCESS)
 }

@@ -54,7 +54,13 @@ impl From<Error> for Failure {
             Error::EmptyManifest(_) => base(Code::BAD_MANIFEST)
                 .hint("restore an older time with --time, or bring that manifest back from a copy"),
             Error::NoManifest(_) => base(Code::NO_MANIFEST),
-            Error::BadManifest { .. } => refined(&error, Code::BAD_MANIFEST),
+            Error::BadManifest { .. } => refined(&error, Code::BAD_MANIFEST)
+                .or_hint("restore an older time with --time, or bring that manifest back from a copy"),
+            Error::Signatures { .. } => refined(&error, Code::GENERIC).or_hint(
+                "if the archive dir has that file, remove it there and it is fetched anew; else make a full backup",
+            ),
+            Error::Volume { .. } | Error::Archive(_) => refined(&error, Code::GENERIC)
+                .or_hint("--ignore-errors restores what can be rebuilt without it"),
             Error::MissingVolume { .. } => base(Code::GENERIC)
                 .hint("--ignore-errors restores what can be rebuilt without it"),
             Error::HashMismatch { .. } => base(Code::HASH_MISMATCH)

@@ -16,8 +16,8 @@ use redup_testkit::trees;
 use crate::{duplicity, redup};
 
 mod exchange;
-mod ipv6;
 mod housekeeping;
+mod ipv6;
 mod objects;
 mod restart;
 mod script;
