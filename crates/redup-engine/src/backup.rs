@@ -4,6 +4,7 @@ mod commit;
 mod cut;
 mod filelist;
 mod finish;
+mod leftovers;
 mod log;
 mod plan;
 mod resume;

@@ -6,6 +6,7 @@ use redup_format::collections::{BackupSet, SetState};
 use redup_format::filename::{Kind, Span};
 use redup_format::manifest::Manifest;
 
+use super::leftovers::discard_uploads;
 use super::resume::{Resumed, Resumer};
 use super::{discard, new_span};
 use crate::archive::Archive;
@@ -71,6 +72,7 @@ impl Plan {
             return Ok(None);
         };
         check_mode(&set, archive, options)?;
+        discard_uploads(archive, set.span);
         if !set.span.is_full() {
             archive.sync(Some(set.span.start()))?;
         }

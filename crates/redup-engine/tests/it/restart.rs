@@ -184,6 +184,35 @@ fn early_files_that_changed_or_came_since_reach_the_next_increment() {
 }
 
 #[test]
+fn a_store_that_cannot_tell_what_is_unfinished_holds_no_resumed_run_up() {
+    for (op, n) in deaths() {
+        let world = interrupted(op, n);
+        let denied = FaultRule::new(
+            Op::ListUnfinished,
+            When::From(1),
+            Action::Fail(ErrorKind::PermissionDenied),
+        );
+        let memory = Arc::clone(&world.memory) as Arc<dyn Storage>;
+        let target = world.target(Arc::new(Fault::new(memory, [denied])), "secret");
+        let heard = Heard::default();
+        world
+            .backup_to(&target, BackupKind::Full, 1, &heard)
+            .unwrap();
+        let [warning, resumed] = &heard.lines()[..] else {
+            panic!("{:?}", heard.lines())
+        };
+        assert!(
+            warning.contains("may still take up space") && warning.contains("unfinished uploads"),
+            "{warning}"
+        );
+        assert_eq!(resumed, "resumed after 3");
+        world
+            .restored(None)
+            .assert_is(&world.expected(), "the tree");
+    }
+}
+
+#[test]
 fn a_checkpoint_of_signatures_alone_is_swept_by_the_next_run() {
     let world = World::new(VolumeMode::Plain);
     world.put(&large(1), None);

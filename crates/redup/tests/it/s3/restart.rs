@@ -22,6 +22,32 @@ fn duplicity_goes_on_with_a_run_of_redup() {
     resumed_by(&duplicity());
 }
 
+#[test]
+fn uploads_that_a_killed_run_left_open_are_freed_by_the_next_and_others_are_not() {
+    let (server, env) = interrupted();
+    let first = stored(&server).into_keys().next().unwrap();
+    let last = first.replace(".vol1.", ".vol99.");
+    let others = [
+        "path/duplicity-full.20240101T000000Z.vol1.difftar.gpg",
+        "path/to/duplicity-full.20010101T000000Z.vol1.difftar.gpg",
+        "path/to/somebody-elses",
+    ];
+    for key in others.iter().copied().chain([&*last]) {
+        server.boto3(&format!(
+            "s3.create_multipart_upload(Bucket='backups', Key={key:?})"
+        ));
+    }
+    let open = open_uploads(&server);
+    assert!(
+        open.contains(&last) && open.len() > others.len(),
+        "{open:?}"
+    );
+    env.backup(&redup(), "full", TIMES[1])
+        .ok()
+        .never_says("may still take up space");
+    assert_eq!(open_uploads(&server), others);
+}
+
 fn resumed_by(program: &Program) {
     let (server, env) = interrupted();
     let before = stored(&server);
@@ -43,6 +69,16 @@ fn resumed_by(program: &Program) {
     }
     let left = names(&env.archive());
     assert!(!left.iter().any(|name| name.contains(".part")), "{left:?}");
+}
+
+/// What was begun and not ended, in the order of the names.
+fn open_uploads(server: &SeaweedServer) -> Vec<String> {
+    let told = server.boto3(
+        "for it in s3.list_multipart_uploads(Bucket='backups').get('Uploads', []): print(it['Key'])",
+    );
+    let mut names: Vec<String> = told.lines().map(str::to_owned).collect();
+    names.sort();
+    names
 }
 
 /// A full backup killed when three of its volumes are noted in the archive dir.
