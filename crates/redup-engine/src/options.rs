@@ -133,6 +133,8 @@ pub struct RestoreOptions {
     pub time: Option<Timestamp>,
     /// The path inside the backup that becomes the target; the root for everything.
     pub path: PathIndex,
+    /// What of it is restored, by [`Rules::for_archive`]; `None` is all of it.
+    pub selection: Option<Rules>,
     /// Write into a target that is not empty, replacing what the archive holds.
     pub force: bool,
     /// Restore owners at all.

@@ -1,6 +1,7 @@
 //! Restore: the sets of a chain merged by path, each path rebuilt and written in one pass.
 
 mod rebuild;
+mod selection;
 mod tree;
 
 use std::io::{ErrorKind, Write};
@@ -13,6 +14,7 @@ use redup_format::entry::Attributes;
 use redup_format::index::PathIndex;
 
 pub(crate) use rebuild::{Rebuilt, payload_error, read_payload, rebuild};
+use selection::Selection;
 use tree::{TemporaryFile, TreeWriter};
 
 use crate::archive::Archive;
@@ -59,6 +61,7 @@ pub fn restore(
         .then(|| OwnerMap::new(options.numeric_owner));
     let mut run = Run {
         writer: TreeWriter::new(destination, owners, options.force),
+        selection: Selection::new(options.selection.clone()),
         monitor,
         oddities,
         report: RestoreReport::default(),
@@ -85,6 +88,7 @@ pub fn restore(
 
 struct Run<'a> {
     writer: TreeWriter,
+    selection: Selection,
     monitor: &'a dyn Monitor,
     oddities: Oddities,
     report: RestoreReport,
@@ -129,21 +133,43 @@ impl Run<'_> {
         let wanted = std::mem::replace(&mut plan.target, Wanted::Absent);
         let attributes = match &wanted {
             Wanted::Absent => return Ok(Vec::new()),
-            Wanted::Unrecoverable(_) => return Err(Error::Unrecoverable(index.to_string())),
-            Wanted::Node(attributes) | Wanted::File(attributes) => attributes.clone(),
+            Wanted::Unrecoverable(_) => None,
+            Wanted::Node(attributes) | Wanted::File(attributes) => Some(attributes.clone()),
         };
-        let file_type = &attributes.file_type;
-        self.monitor.event(Event::Restoring { index, file_type });
-        let failures = match wanted {
+        let Some(folders) = self.selection.admit(index, attributes.as_ref()) else {
+            return Ok(Vec::new());
+        };
+        let Some(attributes) = attributes else {
+            return Err(Error::Unrecoverable(index.to_string()));
+        };
+        let mut failures = Vec::new();
+        for (folder, attributes) in folders {
+            failures.extend(self.directory(&folder, attributes)?);
+            self.report.restored += 1;
+        }
+        failures.extend(match wanted {
             Wanted::File(_) => {
                 plan.target = wanted;
                 self.file(index, &attributes, plan)?
             }
-            _ if file_type.is_directory() => self.writer.directory(index, attributes)?,
-            _ => self.writer.special(index, &attributes)?,
-        };
+            _ if attributes.file_type.is_directory() => self.directory(index, attributes)?,
+            _ => {
+                self.begin(index, &attributes);
+                self.writer.special(index, &attributes)?
+            }
+        });
         self.report.restored += 1;
         Ok(failures)
+    }
+
+    fn begin(&self, index: &PathIndex, attributes: &Attributes) {
+        let file_type = &attributes.file_type;
+        self.monitor.event(Event::Restoring { index, file_type });
+    }
+
+    fn directory(&mut self, index: &PathIndex, attributes: Attributes) -> Result<Vec<Error>> {
+        self.begin(index, &attributes);
+        self.writer.directory(index, attributes)
     }
 
     fn file<V: VolumeSource>(
@@ -152,6 +178,7 @@ impl Run<'_> {
         attributes: &Attributes,
         plan: &mut Plan<'_, V>,
     ) -> Result<Vec<Error>> {
+        self.begin(index, attributes);
         let (mut failures, first) = self.writer.create(index)?;
         let writer = &mut self.writer;
         let file = rebuild(index, plan.steps(), first, || Ok(writer.create(index)?.1))?;

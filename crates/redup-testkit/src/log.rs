@@ -71,6 +71,31 @@ pub fn listed(log: &str) -> Vec<Listed> {
     listed
 }
 
+/// The paths that messages of `code` at info level name, in their order: `4` for what a backup adds, `7` for
+/// what a restore writes.
+///
+/// # Panics
+/// When a message of that code names no path.
+#[must_use]
+#[track_caller]
+pub fn paths(log: &str, code: u32) -> Vec<Key> {
+    let stanzas = stanzas(log);
+    let found = stanzas
+        .iter()
+        .filter(|it| it.keyword == "INFO" && it.code == code);
+    let path = |it: &Stanza| {
+        let (start, end) = (it.words.find('\'')?, it.words.rfind('\'')?);
+        let path = unquote(it.words.get(start + 1..end)?)?;
+        Some(match &path[..] {
+            b"." => Key::root(),
+            path => Key::from_bytes(path),
+        })
+    };
+    found
+        .map(|it| path(it).unwrap_or_else(|| panic!("no path in {it:?}")))
+        .collect()
+}
+
 /// The newest chain and what else a status counted.
 ///
 /// # Panics

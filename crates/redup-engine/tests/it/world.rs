@@ -181,6 +181,7 @@ impl World {
         let options = RestoreOptions {
             time: day.map(|day| Timestamp::from_secs(START + day * DAY)),
             path: PathIndex::root(),
+            selection: None,
             force: false,
             ownership: true,
             numeric_owner: false,

@@ -85,9 +85,10 @@ pub(crate) fn log_options(words: &[OsString]) -> Options {
         if words[at] == "--" {
             break;
         }
-        // Two words at a time: an option and its value, whatever stands around them.
-        let pair = words[at..].iter().take(2).cloned();
-        if let Ok(found) = parse::split(pair) {
+        // Two words at a time: an option and its value, whatever stands around them. One, where the second
+        // begins another option that lacks its value here.
+        let some = |count| parse::split(words[at..].iter().take(count).cloned());
+        if let Ok(found) = some(2).or_else(|_| some(1)) {
             let first = found.options.iter().next();
             if let Some(occurrence) = first.filter(|found| WANTED.contains(&found.spec.id)) {
                 options.push(occurrence.clone());

@@ -184,7 +184,7 @@ const SELECTION: &[OptionSpec] = &[
     option(Opt::ExcludeOlderThan, &[both("exclude-older-than")], Time, "Exclude files changed before this time."),
     option(Opt::ExcludeOtherFilesystems, &[both("exclude-other-filesystems")], ON, "Stay on one file system."),
     option(Opt::ExcludeDeviceFiles, &[both("exclude-device-files")], ON, "Exclude device files."),
-    option(Opt::FilesFrom, &[new("files-from")], File, "Back up what this file lists.").not_yet(),
+    option(Opt::FilesFrom, &[new("files-from")], File, "Back up what this file lists, one path a line, relative to the source."),
     option(Opt::FilterMode, &[new("filter-globbing")], ON, "Patterns that follow are shell patterns (default)."),
     option(Opt::FilterMode, &[new("filter-literal")], ON, "Patterns that follow are plain paths."),
     option(Opt::FilterMode, &[new("filter-regexp")], ON, "Patterns that follow are regular expressions."),

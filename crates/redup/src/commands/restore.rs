@@ -4,24 +4,30 @@ use redup_engine::RestoreOptions;
 
 use super::Session;
 use crate::args::Opt;
-use crate::config;
+use crate::config::{self, ArchiveRules};
 use crate::exit::{Code, Failure};
 
 pub(super) fn run(session: &Session) -> Result<Code, Failure> {
+    let selection = config::archive_rules(&session.args, &session.environment, &session.clock)?;
     let options = RestoreOptions {
         time: session.restore_time()?,
         path: config::path_inside(&session.args, &session.environment)?,
+        selection: match selection {
+            ArchiveRules::Selected(rules) => Some(rules),
+            ArchiveRules::Everything => None,
+            ArchiveRules::Meant => {
+                session.ui.warning(
+                    "Selection options --exclude/--include currently work only when backing up,not restoring.",
+                );
+                None
+            }
+        },
         force: session.flag(Opt::Force),
         ownership: session.args.options.switch(Opt::RestoreOwnership, true),
         numeric_owner: session.flag(Opt::NumericOwner),
         ignore_errors: session.flag(Opt::IgnoreErrors),
         dry_run: session.flag(Opt::DryRun),
     };
-    if config::selects(&session.args) {
-        session.ui.warning(
-            "Selection options --exclude/--include currently work only when backing up,not restoring.",
-        );
-    }
     let target = session.target()?;
     let report = redup_engine::restore(&target, session.local(), &options, &session.narrator())?;
     if report.failed > 0 {

@@ -25,7 +25,7 @@ pub(crate) use expand::expand;
 pub(crate) use gpg_options::{CompressAlgo, GpgOptions};
 pub(crate) use host::Host;
 pub(crate) use keys::{Encryption, Keys};
-pub(crate) use rules::{rules, selects};
+pub(crate) use rules::{ArchiveRules, archive_rules, rules};
 pub(crate) use store::{open, volsize};
 
 /// Where a backup is, and where its archive dir is.

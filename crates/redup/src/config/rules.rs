@@ -1,10 +1,13 @@
 //! From the selection options, in their order, to rules.
 
+use std::ffi::OsStr;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use redup_select::{Action, Condition, Mode, RuleError, Rules, Separator, canonical_source};
+use redup_select::{
+    Action, Condition, Listed, Mode, RuleError, Rules, Separator, canonical_source,
+};
 
 use super::expand;
 use crate::args::{Args, Occurrence, Opt, Value};
@@ -30,46 +33,75 @@ pub(crate) fn rules(
         environment,
         clock,
     };
-    let conditions: Vec<_> = args
-        .options
-        .iter()
-        .filter_map(|occurrence| reader.condition(occurrence).transpose())
-        .collect::<Result<_, _>>()?;
-    if conditions.is_empty() {
-        return Ok(Rules::all());
+    let conditions = reader.conditions()?;
+    let rules = if conditions.is_empty() {
+        Rules::all()
+    } else {
+        let source = canonical_source(source.as_os_str().as_bytes());
+        Rules::new(&source, &conditions)?
+    };
+    Ok(match reader.files_from()? {
+        Some(listed) => rules.limited_to(listed),
+        None => rules,
+    })
+}
+
+/// What a restore makes of selection options.
+#[derive(Debug)]
+pub(crate) enum ArchiveRules {
+    /// There are none.
+    Everything,
+    /// Patterns are relative to the root of the backup.
+    Selected(Rules),
+    /// They are those of a backup, carried along by a script: nothing in an archive answers to them.
+    Meant,
+}
+
+/// The rules for a restore.
+///
+/// # Errors
+/// When a list cannot be read, or the options make no rules.
+pub(crate) fn archive_rules(
+    args: &Args,
+    environment: &Environment,
+    clock: &Clock,
+) -> Result<ArchiveRules, Failure> {
+    let reader = Reader {
+        args,
+        environment,
+        clock,
+    };
+    let conditions = reader.conditions()?;
+    let is_of_a_backup = |condition: &Condition| match condition {
+        Condition::ExcludeIfPresent(_) | Condition::ExcludeOtherFilesystems => true,
+        Condition::Pattern { pattern, .. } => is_absolute(pattern),
+        _ => false,
+    };
+    if args.options.os(Opt::FilesFrom).is_some() || conditions.iter().any(is_of_a_backup) {
+        return Ok(ArchiveRules::Meant);
     }
-    Rules::new(
-        &canonical_source(source.as_os_str().as_bytes()),
-        &conditions,
-    )
-    .map_err(Failure::from)
+    if conditions.is_empty() {
+        return Ok(ArchiveRules::Everything);
+    }
+    match Rules::for_archive(&conditions) {
+        Err(RuleError::OutsideSource { pattern, .. }) if is_absolute(&pattern) => {
+            Ok(ArchiveRules::Meant)
+        }
+        Err(error) => Err(error.into()),
+        Ok(_) if args.options.os(Opt::PathToRestore).is_some() => Err(command_line(
+            "--path-to-restore and options that select cannot be combined",
+        )),
+        Ok(rules) => Ok(ArchiveRules::Selected(rules)),
+    }
 }
 
-/// Whether any option selects.
-pub(crate) fn selects(args: &Args) -> bool {
-    args.options
-        .iter()
-        .any(|occurrence| is_selection(occurrence.spec.id))
-}
-
-fn is_selection(id: Opt) -> bool {
-    matches!(
-        id,
-        Opt::Include
-            | Opt::Exclude
-            | Opt::IncludeRegexp
-            | Opt::ExcludeRegexp
-            | Opt::IncludeFilelist
-            | Opt::ExcludeFilelist
-            | Opt::IncludeFilelistStdin
-            | Opt::ExcludeFilelistStdin
-            | Opt::ExcludeIfPresent
-            | Opt::ExcludeOlderThan
-            | Opt::ExcludeOtherFilesystems
-            | Opt::ExcludeDeviceFiles
-            | Opt::FilterMode
-            | Opt::FilterCase
-    )
+fn is_absolute(pattern: &[u8]) -> bool {
+    const IGNORE_CASE: &[u8] = b"ignorecase:";
+    let rest = match pattern.get(..IGNORE_CASE.len()) {
+        Some(lead) if lead.eq_ignore_ascii_case(IGNORE_CASE) => &pattern[IGNORE_CASE.len()..],
+        _ => pattern,
+    };
+    rest.starts_with(b"/")
 }
 
 struct Reader<'a> {
@@ -79,6 +111,24 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Every selection option, in order.
+    fn conditions(&self) -> Result<Vec<Condition>, Failure> {
+        self.args
+            .options
+            .iter()
+            .filter_map(|occurrence| self.condition(occurrence).transpose())
+            .collect()
+    }
+
+    /// The paths of `--files-from`.
+    fn files_from(&self) -> Result<Option<Listed>, Failure> {
+        let Some(word) = self.args.options.os(Opt::FilesFrom) else {
+            return Ok(None);
+        };
+        let list = self.read_list(word)?;
+        Ok(Some(Listed::parse(&list, self.separator())?))
+    }
+
     /// What an option adds to the rules, if it is about selection.
     fn condition(&self, occurrence: &Occurrence) -> Result<Option<Condition>, Failure> {
         let bytes = match &occurrence.value {
@@ -126,51 +176,60 @@ impl Reader<'_> {
                 occurrence.name
             )));
         };
-        let path = expand(word, self.environment);
-        let failed = |error| {
-            let shown = crate::args::lossy(&path);
-            Failure::from_error(Code::COMMAND_LINE, &ListError(shown, error))
-                .extra("CommandLineError")
-        };
-        let file = std::fs::File::open(Path::new(&path)).map_err(failed)?;
-        self.read(action, file).map_err(failed)
+        Ok(Condition::List {
+            action,
+            list: self.read_list(word)?,
+            separator: self.separator(),
+        })
     }
 
     fn stdin(&self, action: Action) -> Result<Condition, Failure> {
-        self.read(action, std::io::stdin().lock()).map_err(|error| {
-            Failure::from_error(
-                Code::COMMAND_LINE,
-                &ListError("of standard input".to_owned(), error),
-            )
-            .extra("CommandLineError")
-        })
-    }
-
-    fn read(&self, action: Action, input: impl Read) -> std::io::Result<Condition> {
-        let mut list = Vec::new();
-        let len = input.take(MAX_LIST + 1).read_to_end(&mut list)?;
-        if len as u64 > MAX_LIST {
-            return Err(std::io::Error::new(
-                std::io::ErrorKind::FileTooLarge,
-                "the list is too long",
-            ));
-        }
-        let separator = match self.args.options.flag(Opt::NullSeparator) {
-            true => Separator::Nul,
-            false => Separator::Newline,
-        };
+        let list = read(std::io::stdin().lock())
+            .map_err(|error| ListError("of standard input".to_owned(), error))?;
         Ok(Condition::List {
             action,
             list,
-            separator,
+            separator: self.separator(),
         })
     }
+
+    fn read_list(&self, word: &OsStr) -> Result<Vec<u8>, ListError> {
+        let path = expand(word, self.environment);
+        std::fs::File::open(Path::new(&path))
+            .and_then(read)
+            .map_err(|error| ListError(crate::args::lossy(&path), error))
+    }
+
+    fn separator(&self) -> Separator {
+        match self.args.options.flag(Opt::NullSeparator) {
+            true => Separator::Nul,
+            false => Separator::Newline,
+        }
+    }
+}
+
+fn read(input: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut list = Vec::new();
+    let len = input.take(MAX_LIST + 1).read_to_end(&mut list)?;
+    if len as u64 > MAX_LIST {
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::FileTooLarge,
+            "the list is too long",
+        ));
+    }
+    Ok(list)
 }
 
 /// A list of files that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("Error opening file {0}")]
 struct ListError(String, #[source] std::io::Error);
+
+impl From<ListError> for Failure {
+    fn from(error: ListError) -> Self {
+        Self::from_error(Code::COMMAND_LINE, &error).extra("CommandLineError")
+    }
+}
 
 impl From<RuleError> for Failure {
     fn from(error: RuleError) -> Self {
@@ -300,9 +359,41 @@ mod tests {
     }
 
     #[test]
+    fn files_from_has_its_mistakes_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("list");
+        let line = format!("/src file:///t --files-from {}", path.display());
+        std::fs::write(&path, "/abs\n").unwrap();
+        assert_eq!(code(&line), 72);
+        std::fs::write(&path, "\n\n").unwrap();
+        assert_eq!(code(&line), 73);
+        assert_eq!(code("/src file:///t --files-from /nonexistent"), 23);
+    }
+
+    #[test]
+    fn a_restore_selects_by_relative_patterns_and_passes_over_those_of_a_backup() {
+        let of = |rest: &str| {
+            let args = args(&format!("restore file:///t out {rest}"));
+            archive_rules(&args, &Environment::default(), &CLOCK)
+        };
+        let is_meant = |rest: &str| matches!(of(rest), Ok(ArchiveRules::Meant));
+        assert!(matches!(of("--force"), Ok(ArchiveRules::Everything)));
+        assert!(matches!(of("--exclude a/b"), Ok(ArchiveRules::Selected(_))));
+        assert!(is_meant("--include /src/a --exclude **"));
+        assert!(is_meant("--exclude IgnoreCase:/src/a"));
+        assert!(is_meant("--exclude a --exclude-if-present .no"));
+        assert!(is_meant("--exclude-other-filesystems"));
+        assert!(is_meant("--files-from /nonexistent"));
+        assert_eq!(of("--exclude ../a").unwrap_err().code.0, 14);
+        assert_eq!(of("--include a").unwrap_err().code.0, 16);
+        assert_eq!(
+            of("--exclude a --path-to-restore b").unwrap_err().code.0,
+            23
+        );
+    }
+
+    #[test]
     fn without_selection_everything_is_included() {
         assert!(conditions("/src file:///t --force").is_empty());
-        assert!(!selects(&args("/src file:///t --force")));
-        assert!(selects(&args("/src file:///t --exclude-device-files")));
     }
 }

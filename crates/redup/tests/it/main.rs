@@ -15,6 +15,7 @@ mod housekeeping;
 mod interop;
 mod resume;
 mod s3;
+mod selection;
 
 /// The program under test.
 fn redup() -> Program {

@@ -405,6 +405,10 @@ fn log_options_are_found_even_on_a_line_with_mistakes() {
         crate::args::log_options(&words("full --bogus --log-fd=7 x --verbosity 9 --volsize"));
     assert_eq!(options.number(crate::args::Opt::LogFd), Some(7));
     assert_eq!(options.number(crate::args::Opt::Verbosity), Some(9));
+    let short =
+        crate::args::log_options(&words("full -v5 --archive-dir x --log-timestamp --name y"));
+    assert_eq!(short.number(crate::args::Opt::Verbosity), Some(5));
+    assert!(short.flag(crate::args::Opt::LogTimestamp));
     let none = crate::args::log_options(&words("full -- --log-fd=7"));
     assert_eq!(none.number(crate::args::Opt::LogFd), None);
 }

@@ -236,6 +236,8 @@ fn help_is_this_text() {
           --exclude-other-filesystems
                                       Stay on one file system.
           --exclude-device-files      Exclude device files.
+          --files-from FILE           Back up what this file lists, one path a line,
+                                      relative to the source.
           --filter-globbing           Patterns that follow are shell patterns (default).
           --filter-literal            Patterns that follow are plain paths.
           --filter-regexp             Patterns that follow are regular expressions.
