@@ -31,7 +31,8 @@ pub enum Error {
     },
 
     /// A secret key was found, but it could not be used: a wrong passphrase for it, a refused prompt, a broken card.
-    #[error("cannot use the secret key {key}")]
+    /// The text carries gpg's words for it.
+    #[error("cannot use the secret key {key} (in gpg's words: No secret key)")]
     SecretKey {
         /// Fingerprint or key id.
         key: String,

@@ -156,6 +156,7 @@ fn key_hint(error: &redup_openpgp::Error) -> Option<&'static str> {
     use redup_openpgp::Error;
     match error {
         Error::WrongPassphrase => Some("check PASSPHRASE"),
+        Error::SecretKey { .. } => Some("check PASSPHRASE: it must be the secret key's"),
         Error::PassphraseMissing => {
             Some("set PASSPHRASE to the passphrase that the backup was made with")
         }
