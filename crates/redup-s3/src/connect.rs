@@ -15,7 +15,7 @@ use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition, TokenBucket};
+use aws_sdk_s3::config::retry::{RetryPartition, TokenBucket};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
     Builder, ConfigBag, Credentials, Intercept, ProvideCredentials, Region,
@@ -30,6 +30,7 @@ use crate::checksum::Checksums;
 use crate::endpoint::{Configured, Endpoint};
 use crate::error::{Failure, Place};
 use crate::options::{Keys, Notice, S3Options};
+use crate::retries::{Redirects, retries};
 use crate::storage::{Bucket, S3Storage};
 use crate::{Encryption, http};
 
@@ -295,6 +296,7 @@ pub(crate) fn client(
         .use_dual_stack(endpoint.dual_stack)
         .force_path_style(endpoint.path_style)
         .retry_config(retries(options.attempts))
+        .retry_classifier(Redirects)
         // The SDK's own bucket of tokens is shared by the process and can be emptied by one bad
         // minute with many parts in flight, after which nothing would be retried any more.
         .retry_partition(
@@ -317,13 +319,6 @@ pub(crate) fn client(
         builder = builder.interceptor(PlainHttp);
     }
     Client::from_conf(builder.build())
-}
-
-fn retries(attempts: u32) -> RetryConfig {
-    RetryConfig::standard()
-        .with_max_attempts(attempts.max(1))
-        .with_initial_backoff(Duration::from_secs(1))
-        .with_max_backoff(Duration::from_secs(20))
 }
 
 /// Timeouts of a request that may take `whole`, from its first byte to the head of its answer.

@@ -284,8 +284,10 @@ fn kind_of_code(code: &str) -> Option<ErrorKind> {
         | "Busy" => ErrorKind::Throttled,
         "RequestTimeout" => ErrorKind::Timeout,
         "InternalError" | "OperationAborted" => ErrorKind::Unreachable,
+        // The SDK writes what XML there is, so it was well-formed when it left.
         "BadDigest"
         | "IncompleteBody"
+        | "MalformedXML"
         | "XAmzContentSHA256Mismatch"
         | "XAmzContentChecksumMismatch" => ErrorKind::Corrupt,
         "InvalidRange" | "InvalidPart" | "InvalidPartOrder" | "EntityTooSmall" => {

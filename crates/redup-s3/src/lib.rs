@@ -26,6 +26,7 @@ mod hint;
 mod http;
 mod options;
 mod read;
+mod retries;
 #[cfg(test)]
 mod scripted;
 mod storage;

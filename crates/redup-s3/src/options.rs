@@ -57,6 +57,8 @@ pub struct S3Options {
     pub attempts: u32,
     /// How long to wait for a connection, and for an answer that needs no data to be moved.
     pub timeout: Duration,
+    /// The slowest transfer that is not taken for a stall, in bytes a second for one connection.
+    pub slowest: u64,
     /// Is told what was decided on the way.
     pub notify: Option<NoticeSink>,
 }
@@ -82,6 +84,7 @@ impl S3Options {
             connections: None,
             attempts: 8,
             timeout: Duration::from_secs(30),
+            slowest: 20_000,
             notify: None,
         }
     }
@@ -97,6 +100,12 @@ impl S3Options {
         let expected = self.expected_object_size.unwrap_or(0);
         let needed = (expected / MAX_PARTS + expected / (10 * MAX_PARTS)).next_multiple_of(MIB);
         wanted.max(needed).clamp(5 * MIB, 5 << 30)
+    }
+
+    /// How long a request that moves `bytes` may take.
+    pub(crate) fn time_for(&self, bytes: u64) -> Duration {
+        let moving = Duration::from_secs(bytes / self.slowest.max(1));
+        self.timeout.saturating_add(moving)
     }
 
     pub(crate) fn notify(&self, notice: &Notice) {
@@ -250,6 +259,17 @@ mod tests {
                 "{expected}"
             );
         }
+    }
+
+    #[test]
+    fn a_request_may_take_the_timeout_and_what_its_bytes_need() {
+        let options = |seconds| S3Options {
+            timeout: Duration::from_secs(seconds),
+            ..options("b")
+        };
+        assert_eq!(options(5).time_for(0), Duration::from_secs(5));
+        assert_eq!(options(5).time_for(8 << 20), Duration::from_secs(424));
+        assert_eq!(options(u64::MAX).time_for(8 << 20), Duration::MAX);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use redup_storage::{Error, ErrorKind, Op, Result};
 
 use crate::error::Failure;
-use crate::storage::{Bucket, transfer_time};
+use crate::storage::Bucket;
 
 impl Bucket {
     /// Exactly the bytes of `range`.
@@ -31,7 +31,10 @@ impl Bucket {
             .await
             .map_err(|error| Failure::of(&error).into_error(Op::Get, name, &self.place))?;
         self.check_answer(name, &range, &answer)?;
-        let body = tokio::time::timeout(transfer_time(len), self.read_body(name, len, answer));
+        let body = tokio::time::timeout(
+            self.options.time_for(len),
+            self.read_body(name, len, answer),
+        );
         body.await
             .unwrap_or_else(|_| Err(self.error(ErrorKind::Timeout, Op::Get, name)))
     }

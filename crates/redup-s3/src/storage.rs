@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
@@ -20,12 +20,6 @@ use crate::connect::timeouts;
 use crate::error::{Failure, Place};
 use crate::options::{Encryption, Notice, S3Options};
 use crate::upload::S3Upload;
-
-/// How long an answer may take that needs the server to read or write no data of size.
-const SHORT: Duration = Duration::from_secs(60);
-
-/// The slowest transfer that is not taken for a stall, in bytes a second.
-const SLOWEST: u64 = 20_000;
 
 /// What every object is stored as; duplicity's choice.
 const CONTENT_TYPE: &str = "binary/octet-stream";
@@ -155,7 +149,7 @@ impl Bucket {
 
     /// Settings of a request that moves `bytes`.
     pub(crate) fn request_for(&self, bytes: u64) -> Builder {
-        let time = SHORT.max(transfer_time(bytes));
+        let time = self.options.time_for(bytes);
         Builder::new().timeout_config(timeouts(&self.options, time))
     }
 
@@ -290,14 +284,38 @@ impl Bucket {
             .config_override(self.request_for(0))
             .send()
             .await
+            .map_err(|error| Failure::of(&error));
+        let len = match answer {
+            Ok(answer) => answer.content_length(),
+            // An answer to HEAD has no text that would say why: one to a listing has.
+            Err(failure) if failure.status == Some(400) => self.listed_len(op, name).await?,
+            Err(failure) => return Err(failure.into_error(op, name, &self.place)),
+        };
+        len.and_then(|len| u64::try_from(len).ok()).ok_or_else(|| {
+            self.error(ErrorKind::Corrupt, op, name)
+                .with_detail("the server names no length")
+        })
+    }
+
+    /// The length of an object as a listing has it.
+    async fn listed_len(&self, op: Op, name: &str) -> Result<Option<i64>> {
+        let key = self.key(name);
+        let page = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.place.bucket)
+            .prefix(&key)
+            .max_keys(1)
+            .customize()
+            .config_override(self.request_for(0))
+            .send()
+            .await
             .map_err(|error| Failure::of(&error).into_error(op, name, &self.place))?;
-        answer
-            .content_length()
-            .and_then(|len| u64::try_from(len).ok())
-            .ok_or_else(|| {
-                self.error(ErrorKind::Corrupt, op, name)
-                    .with_detail("the server names no length")
-            })
+        match page.contents() {
+            // Of all keys that begin with it, the key itself is the first.
+            [object, ..] if object.key() == Some(&key) => Ok(object.size()),
+            _ => Err(self.error(ErrorKind::NotFound, op, name)),
+        }
     }
 
     async fn delete(&self, name: &str) -> Result<()> {
@@ -392,10 +410,4 @@ impl Bucket {
             _ => Ok(()),
         }
     }
-}
-
-/// How long a request that moves `bytes` may take: half a minute, and the time of a line so slow
-/// that a backup over it makes no sense.
-pub(crate) fn transfer_time(bytes: u64) -> Duration {
-    Duration::from_secs(30 + bytes / SLOWEST)
 }

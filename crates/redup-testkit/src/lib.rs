@@ -15,6 +15,7 @@
 //! | [`tools`] | where `cargo xtask test` put duplicity, gpg and the S3 server |
 //! | [`gpghome`] | a GnuPG home with the fixture keys |
 //! | [`seaweed`] | a real S3 server on loopback |
+//! | [`faulty`] | a proxy that does to requests and answers what networks and servers do |
 //! | [`network`] | machines of their own, with the IP families and losses a test chooses |
 //! | [`surroundings`] | without root's rights, or on a disk that is nearly full |
 //! | [`damage`] | what disks and networks do to files |
@@ -23,6 +24,7 @@
 
 pub mod damage;
 pub mod env;
+pub mod faulty;
 pub mod fixtures;
 pub mod gpghome;
 pub mod listing;

@@ -115,3 +115,24 @@ async fn a_server_that_ignores_ranges_is_not_misread() {
         Err(ErrorKind::Unsupported)
     );
 }
+
+#[tokio::test]
+async fn a_refusal_to_head_that_gives_no_reason_is_asked_about_by_listing() {
+    let answering = |listing: fn() -> Answer| {
+        Script::new(move |seen| match seen.verb().as_str() {
+            "HEAD" if seen.uri.ends_with("/p/x") => Answer::Status(400, &[], String::new()),
+            "GET list-type" => listing(),
+            _ => Answer::ok(),
+        })
+    };
+    let head = async |listing| {
+        let script = answering(listing);
+        let store = script.connect(options("bkt")).await.unwrap();
+        store.head("x").await.map_err(|error| error.kind())
+    };
+    let expired = || Answer::error(400, "ExpiredToken", "The provided token has expired.");
+    assert_eq!(head(expired).await, Err(ErrorKind::Credentials));
+    assert_eq!(head(|| page(&["p/x"], None)).await.unwrap().len, 1);
+    let missing = head(|| page(&["p/xy"], None)).await;
+    assert_eq!(missing, Err(ErrorKind::NotFound));
+}

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use expect_test::expect;
-use redup_storage::ErrorKind;
+use redup_storage::{ErrorKind, ObjectKind, Storage};
 
 use crate::testing::{Answer, Script, Seen, options, url};
 use crate::{Notice, S3Options};
@@ -164,4 +164,23 @@ async fn infrequent_access_is_announced_on_amazon_alone() {
     let (elsewhere, notices) = noting(elsewhere);
     script.connect(elsewhere).await.unwrap();
     assert_eq!(*notices.lock().unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_request_sent_elsewhere_for_now_is_repeated() {
+    let mut redirects = 1;
+    let script = Script::new(move |seen| match seen.method.as_str() {
+        "PUT" if redirects > 0 => {
+            redirects -= 1;
+            Answer::error(307, "TemporaryRedirect", "Please re-send this request")
+        }
+        _ => Answer::ok(),
+    });
+    let patient = S3Options {
+        attempts: 2,
+        ..options("bkt")
+    };
+    let store = script.connect(patient).await.unwrap();
+    store.put("x", "x".into(), ObjectKind::Other).await.unwrap();
+    assert_eq!(script.verbs(), ["HEAD", "PUT", "PUT"]);
 }

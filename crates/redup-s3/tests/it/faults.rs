@@ -1,0 +1,293 @@
+//! Networks and servers that fail in every way they know, by seeded schedules, between the store and
+//! a real server: whatever is acknowledged is there, whole, and nothing else is.
+//!
+//! `REDUP_FAULT_SCHEDULES` sets how many schedules are run, and `REDUP_FAULT_SEED` the first one.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use redup_s3::{S3Options, S3Storage};
+use redup_storage::{Error, ObjectKind, Result, Retry, RetryPolicy, Storage};
+use redup_testkit::faulty::{Fault, FaultyProxy, Request};
+use redup_testkit::seaweed::SeaweedServer;
+
+use crate::surroundings::{options, runtime};
+
+const SCHEDULES: u64 = 200;
+const AT_ONCE: usize = 24;
+
+/// Of so many requests one goes wrong, as long as the schedule has faults left.
+const ONE_IN: u64 = 4;
+const MOST_FAULTS: u64 = 6;
+
+/// The smallest part that servers take.
+const PART: usize = 5 << 20;
+
+#[test]
+fn no_schedule_of_faults_loses_or_corrupts_anything() {
+    let number = |name: &str, default| env::var(name).map_or(default, |text| text.parse().unwrap());
+    let first: u64 = number("REDUP_FAULT_SEED", 0);
+    let last = first + number("REDUP_FAULT_SCHEDULES", SCHEDULES);
+    let server = SeaweedServer::start();
+    server.create_bucket("backups");
+    let started = Instant::now();
+    let next = AtomicU64::new(first);
+    let faults: Mutex<BTreeMap<String, u32>> = Mutex::default();
+    let work = || {
+        let runtime = runtime();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= last {
+                return;
+            }
+            let log = runtime.block_on(run_schedule(&server, seed));
+            let mut faults = faults.lock().unwrap();
+            for (_, fault) in log {
+                *faults.entry(format!("{fault:?}")).or_default() += 1;
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(work);
+        }
+    });
+    let faults = faults.into_inner().unwrap();
+    println!("{:.1?} for faults {faults:#?}", started.elapsed());
+    let kinds = 11;
+    assert!(
+        faults.len() >= kinds || last - first < SCHEDULES,
+        "{faults:?}"
+    );
+}
+
+/// What a backup does to a store, under one schedule; then a look at the server without it.
+async fn run_schedule(server: &SeaweedServer, seed: u64) -> Vec<(Request, Fault)> {
+    let mut random = Random::new(seed);
+    let mut left = 1 + random.below(MOST_FAULTS);
+    let proxy = FaultyProxy::start(server.address(), move |request| {
+        let one_in = if completes(request) { 2 } else { ONE_IN };
+        let hit = left > 0 && random.below(one_in) == 0;
+        let fault = pick(&mut random, request).filter(|_| hit);
+        left -= u64::from(fault.is_some());
+        fault
+    });
+    let target = format!("s3://backups/seed{seed}");
+    let faulty = S3Options {
+        endpoint_url: Some(proxy.endpoint_url()),
+        timeout: Duration::from_secs(1),
+        slowest: 3_000_000,
+        attempts: 8,
+        ..options(server, &target)
+    };
+    let run = Run {
+        proxy,
+        seed,
+        options: faulty,
+    };
+    let expected = run.works().await;
+    let direct = S3Storage::connect(options(server, &target)).await.unwrap();
+    let mut found = BTreeMap::new();
+    for object in direct.list().await.unwrap() {
+        let data = direct.get(&object.name, 0..object.len).await.unwrap();
+        found.insert(object.name, data);
+    }
+    let lens = |objects: &BTreeMap<String, Bytes>| {
+        let len = |(name, data): (&String, &Bytes)| (name.clone(), data.len());
+        objects.iter().map(len).collect::<Vec<_>>()
+    };
+    assert_eq!(lens(&found), lens(&expected), "{run:?}");
+    assert!(found == expected, "content differs: {run:?}");
+    for unfinished in direct.list_unfinished().await.unwrap() {
+        direct.discard_unfinished(&unfinished).await.unwrap();
+    }
+    run.proxy.log()
+}
+
+struct Run {
+    proxy: FaultyProxy,
+    seed: u64,
+    options: S3Options,
+}
+
+impl std::fmt::Debug for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "seed {}: {:#?}", self.seed, self.proxy.log())
+    }
+}
+
+impl Run {
+    /// Returns what must be at the server in the end.
+    async fn works(&self) -> BTreeMap<String, Bytes> {
+        // A run that never got as far as this has touched nothing, and is made again.
+        let store = loop {
+            match S3Storage::connect(self.options.clone()).await {
+                Ok(store) => break store,
+                Err(error) if error.kind().is_transient() || self.expired() > 0 => {}
+                Err(error) => panic!("{}\n{self:?}", told(&error)),
+            }
+        };
+        let policy = RetryPolicy {
+            first_wait: Duration::from_millis(50),
+            ..RetryPolicy::default()
+        };
+        let store = Retry::new(Arc::new(store), policy);
+        let store = &store;
+
+        let manifest = noise(self.seed, 300);
+        self.persist(async || {
+            store
+                .put("manifest", manifest.clone(), ObjectKind::Manifest)
+                .await
+        })
+        .await;
+        // One in four schedules moves parts: they are large.
+        let len = if self.seed.is_multiple_of(4) {
+            PART + 1234
+        } else {
+            20_000
+        };
+        let volume = noise(self.seed + 1, len);
+        self.persist(async || upload(store, "volume", &volume).await)
+            .await;
+        let second = noise(self.seed + 2, 4_000);
+        self.persist(async || upload(store, "second", &second).await)
+            .await;
+        self.persist(async || {
+            let upload = store.begin_upload("given-up", ObjectKind::Volume).await?;
+            upload.put_part(0, second.clone()).await?;
+            upload.abort().await
+        })
+        .await;
+        self.persist(async || store.put("doomed", second.clone(), ObjectKind::Other).await)
+            .await;
+        self.persist(async || store.delete("doomed").await).await;
+
+        let half = volume.len() as u64 / 2;
+        for range in [0..half, half..volume.len() as u64] {
+            let got = self
+                .persist(async || store.get("volume", range.clone()).await)
+                .await;
+            let wanted = volume.slice(range.start as usize..range.end as usize);
+            assert!(got == wanted, "bytes {range:?} differ: {self:?}");
+        }
+        let head = self.persist(async || store.head("second").await).await;
+        assert_eq!(head.len, 4_000, "{self:?}");
+        let mut names: Vec<_> = self.persist(async || store.list().await).await;
+        names.sort();
+        let names: Vec<_> = names.into_iter().map(|object| object.name).collect();
+        assert_eq!(names, ["manifest", "second", "volume"], "{self:?}");
+        [
+            ("manifest", manifest),
+            ("second", second),
+            ("volume", volume),
+        ]
+        .map(|(name, data)| (name.to_owned(), data))
+        .into()
+    }
+
+    /// Does what must work in the end. Only an expired token may be an error, and the next run, with
+    /// a new one, goes on.
+    async fn persist<T>(&self, call: impl AsyncFn() -> Result<T>) -> T {
+        loop {
+            let before = self.expired();
+            match call().await {
+                Ok(value) => return value,
+                Err(_) if self.expired() > before => {}
+                Err(error) => panic!("{}\n{self:?}", told(&error)),
+            }
+        }
+    }
+
+    fn expired(&self) -> usize {
+        let log = self.proxy.log();
+        let expired = |(_, fault): &&(Request, Fault)| matches!(fault, Fault::Refused(_, EXPIRED));
+        log.iter().filter(expired).count()
+    }
+}
+
+fn told(error: &Error) -> String {
+    format!("{:?}: {error} ({:?})", error.kind(), error)
+}
+
+async fn upload(store: &Retry, name: &str, data: &Bytes) -> Result<()> {
+    let upload = store.begin_upload(name, ObjectKind::Volume).await?;
+    let parts: Vec<Bytes> = data.chunks(PART).map(Bytes::copy_from_slice).collect();
+    let sends = parts
+        .iter()
+        .zip(0..)
+        .map(|(part, number)| upload.put_part(number, part.clone()));
+    for send in sends {
+        send.await?;
+    }
+    upload.complete(parts.len() as u32, data.len() as u64).await
+}
+
+const EXPIRED: &str = "ExpiredToken";
+
+/// A fault that can happen to this request, or none.
+fn pick(random: &mut Random, request: &Request) -> Option<Fault> {
+    let downloads = request.method == "GET" && !request.target.contains("list-type");
+    let faults = [
+        (true, Fault::Refused(500, "InternalError")),
+        (true, Fault::Refused(503, "ServiceUnavailable")),
+        (true, Fault::Refused(503, "SlowDown")),
+        (true, Fault::Refused(400, "RequestTimeout")),
+        (true, Fault::Refused(400, EXPIRED)),
+        (true, Fault::DoneButRefused(500, "InternalError")),
+        (
+            completes(request),
+            Fault::DoneButErrorInBody("InternalError"),
+        ),
+        (true, Fault::AnswerLost),
+        (true, Fault::RequestCut),
+        (true, Fault::AnswerCut),
+        (downloads, Fault::AnswerCut),
+        (request.len > 0, Fault::RequestAltered),
+        (true, Fault::Stalled),
+        (true, Fault::Doubled),
+        (true, Fault::Redirected),
+    ];
+    let possible: Vec<Fault> = faults
+        .into_iter()
+        .filter_map(|(possible, fault)| possible.then_some(fault))
+        .collect();
+    possible
+        .get(random.below(possible.len() as u64) as usize)
+        .copied()
+}
+
+/// Whether it is the one that takes parts together, which has the most ways to go wrong.
+fn completes(request: &Request) -> bool {
+    request.method == "POST" && request.target.contains("uploadId")
+}
+
+fn noise(seed: u64, len: usize) -> Bytes {
+    let mut random = Random::new(seed.wrapping_add(1_000_003));
+    let words = std::iter::repeat_with(|| random.next().to_le_bytes());
+    words.take(len / 8 + 1).flatten().take(len).collect()
+}
+
+/// Numbers that look random, the same for the same seed.
+struct Random(u64);
+
+impl Random {
+    fn new(seed: u64) -> Self {
+        Self((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        (self.next() >> 11) % limit
+    }
+}

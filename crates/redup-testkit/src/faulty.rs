@@ -1,0 +1,283 @@
+//! A proxy that does to HTTP requests and answers what networks and servers do, as a test says.
+//!
+//! It understands as much of HTTP/1.1 as S3 clients use: heads, and bodies of a stated length.
+//! To the server it opens a connection for each request, and to the client it keeps them alive.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// More than any head has.
+const LONGEST_HEAD: usize = 64 << 10;
+
+/// How long a stall lasts, if the client does not hang up before.
+const STALL: Duration = Duration::from_secs(600);
+
+/// What happens to one request or to its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The server never hears of it; the client gets this status and error code.
+    Refused(u16, &'static str),
+    /// The server does it, and the client gets this status and error code.
+    DoneButRefused(u16, &'static str),
+    /// The server does it, and the client gets status 200 with an error in the body.
+    DoneButErrorInBody(&'static str),
+    /// The server does it, and the connection breaks before the answer.
+    AnswerLost,
+    /// The connection breaks in the middle of the request.
+    RequestCut,
+    /// The connection breaks in the middle of the answer's body.
+    AnswerCut,
+    /// A byte of the request's body is altered on the way.
+    RequestAltered,
+    /// A byte of the answer's body is altered on the way.
+    AnswerAltered,
+    /// Nothing happens: no answer comes, and the connection stays.
+    Stalled,
+    /// The server gets it twice; the client gets the second answer.
+    Doubled,
+    /// The client is sent to the same place again, as to a bucket that is not yet known everywhere.
+    Redirected,
+}
+
+/// A request, as far as a schedule may want to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// `GET`, `PUT` and so on.
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    /// The length of its body.
+    pub len: usize,
+}
+
+/// Decides about each request, in the order in which they arrive.
+type Schedule = Box<dyn FnMut(&Request) -> Option<Fault> + Send>;
+
+/// The proxy. It lives as long as the process; connections end with their clients.
+pub struct FaultyProxy {
+    address: SocketAddr,
+    log: Arc<Mutex<Vec<(Request, Fault)>>>,
+}
+
+struct Shared {
+    server: SocketAddr,
+    schedule: Mutex<Schedule>,
+    log: Arc<Mutex<Vec<(Request, Fault)>>>,
+}
+
+impl FaultyProxy {
+    /// One in front of `server`, on a port of loopback.
+    ///
+    /// # Panics
+    /// When no port is free.
+    #[must_use]
+    pub fn start(
+        server: SocketAddr,
+        schedule: impl FnMut(&Request) -> Option<Fault> + Send + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let address = listener.local_addr().expect("a bound port");
+        let log = Arc::default();
+        let shared = Arc::new(Shared {
+            server,
+            schedule: Mutex::new(Box::new(schedule)),
+            log: Arc::clone(&log),
+        });
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let shared = Arc::clone(&shared);
+                // A connection that breaks is what this is about.
+                thread::spawn(move || drop(shared.serve(client)));
+            }
+        });
+        Self { address, log }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn endpoint_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What happened so far, in order.
+    #[must_use]
+    pub fn log(&self) -> Vec<(Request, Fault)> {
+        lock(&self.log).clone()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    /// Serves one client until it hangs up, or something goes wrong.
+    fn serve(&self, mut client: TcpStream) -> io::Result<()> {
+        client.set_nodelay(true)?;
+        while let Some(head) = Head::read(&mut client)? {
+            let request = head.request();
+            let fault = (lock(&self.schedule))(&request);
+            if let Some(fault) = fault {
+                lock(&self.log).push((request.clone(), fault));
+            }
+            if fault == Some(Fault::RequestCut) {
+                let half = read_exactly(&mut client, request.len / 2)?;
+                // The server sees the beginning of it, too.
+                let mut server = TcpStream::connect(self.server)?;
+                server.write_all(&head.for_server())?;
+                server.write_all(&half)?;
+                return client.shutdown(Shutdown::Both);
+            }
+            let mut body = read_exactly(&mut client, request.len)?;
+            match fault {
+                Some(Fault::Refused(status, code)) => {
+                    client.write_all(&refusal(&request, status, code))?;
+                    continue;
+                }
+                Some(Fault::Redirected) => {
+                    client.write_all(&redirect(&request))?;
+                    continue;
+                }
+                Some(Fault::Stalled) => {
+                    client.set_read_timeout(Some(STALL))?;
+                    // The client sends nothing more on it, so this ends when it hangs up.
+                    return client.read_exact(&mut [0]);
+                }
+                Some(Fault::Doubled) => drop(self.ask_server(&head, &body)?),
+                Some(Fault::RequestAltered) => alter(&mut body),
+                _ => {}
+            }
+            let mut answer = self.ask_server(&head, &body)?;
+            match fault {
+                Some(Fault::DoneButRefused(status, code)) => {
+                    answer = refusal(&request, status, code);
+                }
+                Some(Fault::DoneButErrorInBody(code)) => answer = refusal(&request, 200, code),
+                Some(Fault::AnswerLost) => return client.shutdown(Shutdown::Both),
+                Some(Fault::AnswerCut) => {
+                    let start = body_start(&answer);
+                    answer.truncate(start + (answer.len() - start) / 2);
+                    client.write_all(&answer)?;
+                    return client.shutdown(Shutdown::Both);
+                }
+                Some(Fault::AnswerAltered) => {
+                    let start = body_start(&answer);
+                    alter(&mut answer[start..]);
+                }
+                _ => {}
+            }
+            client.write_all(&answer)?;
+        }
+        Ok(())
+    }
+
+    /// The server's whole answer, as a client on a connection that stays may have it.
+    fn ask_server(&self, head: &Head, body: &[u8]) -> io::Result<Vec<u8>> {
+        let mut server = TcpStream::connect(self.server)?;
+        server.set_nodelay(true)?;
+        server.write_all(&head.for_server())?;
+        // A server may answer before it has read everything, and not read the rest.
+        let sent = server.write_all(body);
+        let mut answer = Vec::new();
+        let read = server.read_to_end(&mut answer);
+        if answer.is_empty() {
+            sent?;
+            read?;
+        }
+        let start = body_start(&answer);
+        let head = String::from_utf8_lossy(&answer[..start]).into_owned();
+        let kept = head
+            .split_inclusive("\r\n")
+            .filter(|line| !line.to_ascii_lowercase().starts_with("connection:"));
+        let mut whole: Vec<u8> = kept.collect::<String>().into_bytes();
+        whole.extend_from_slice(&answer[start..]);
+        Ok(whole)
+    }
+}
+
+/// The head of a request: lines, and the empty one.
+struct Head(String);
+
+impl Head {
+    /// The next one; nothing when the client has hung up.
+    fn read(client: &mut TcpStream) -> io::Result<Option<Self>> {
+        let mut bytes = Vec::new();
+        let mut byte = [0];
+        while !bytes.ends_with(b"\r\n\r\n") {
+            if bytes.len() > LONGEST_HEAD || client.read(&mut byte)? == 0 {
+                return Ok(None);
+            }
+            bytes.push(byte[0]);
+        }
+        Ok(Some(Self(String::from_utf8_lossy(&bytes).into_owned())))
+    }
+
+    fn request(&self) -> Request {
+        let mut words = self.0.split(' ');
+        let mut word = || words.next().unwrap_or_default().to_owned();
+        let (method, target) = (word(), word());
+        let len = self.0.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            let named = name.eq_ignore_ascii_case("content-length");
+            named.then(|| value.trim().parse().ok())?
+        });
+        Request {
+            method,
+            target,
+            len: len.unwrap_or(0),
+        }
+    }
+
+    /// Asks the server to hang up after its answer, which shows where that ends.
+    fn for_server(&self) -> Vec<u8> {
+        let lines = self.0.trim_end_matches("\r\n");
+        format!("{lines}\r\nConnection: close\r\n\r\n").into_bytes()
+    }
+}
+
+fn read_exactly(from: &mut TcpStream, len: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; len];
+    from.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn body_start(answer: &[u8]) -> usize {
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
+    end.map_or(answer.len(), |end| end + 4)
+}
+
+/// Inverts the byte in the middle.
+fn alter(body: &mut [u8]) {
+    let middle = body.len() / 2;
+    if let Some(byte) = body.get_mut(middle) {
+        *byte = !*byte;
+    }
+}
+
+fn refusal(request: &Request, status: u16, code: &str) -> Vec<u8> {
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+         <Error><Code>{code}</Code><Message>by the schedule</Message></Error>"
+    );
+    answer(request, status, "", &body)
+}
+
+fn redirect(request: &Request) -> Vec<u8> {
+    let body = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+                <Error><Code>TemporaryRedirect</Code><Message>by the schedule</Message></Error>";
+    let location = format!("Location: {}\r\n", request.target);
+    answer(request, 307, &location, body)
+}
+
+fn answer(request: &Request, status: u16, header: &str, body: &str) -> Vec<u8> {
+    let len = body.len();
+    let body = if request.method == "HEAD" { "" } else { body };
+    format!(
+        "HTTP/1.1 {status} Scheduled\r\nContent-Type: application/xml\r\n\
+         Content-Length: {len}\r\n{header}\r\n{body}"
+    )
+    .into_bytes()
+}
