@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crossbeam_channel::{bounded, unbounded};
-use redup_difftar::diffdir::DiffDir;
+use redup_difftar::diffdir::{Change, DiffDir};
 use redup_format::collections::BackupSet;
 use redup_format::filename::Span;
 use redup_format::index::PathIndex;
@@ -78,6 +78,13 @@ pub fn backup(
     if options.dry_run {
         return run.dry(&plan);
     }
+    if options.skip_if_unchanged && run.is_unchanged(&plan)? {
+        let report = run.dry(&plan)?;
+        return Ok(BackupReport {
+            skipped: true,
+            ..report
+        });
+    }
     run.store(plan)
 }
 
@@ -99,8 +106,23 @@ impl Run<'_> {
             span: plan.span,
             statistics: scanner.statistics,
             resumed: false,
+            skipped: false,
             volumes: 0,
         })
+    }
+
+    /// Whether an increment would hold nothing.
+    fn is_unchanged(&self, plan: &Plan) -> Result<bool> {
+        if plan.span.is_full() || plan.resumed.is_some() {
+            return Ok(false);
+        }
+        for change in self.changes(&plan.basis)? {
+            match change.map_err(signature_error)? {
+                Change::Unchanged { .. } | Change::Unreadable { .. } => {}
+                _ => return Ok(false),
+            }
+        }
+        Ok(true)
     }
 
     fn store(&self, plan: Plan) -> Result<BackupReport> {
@@ -175,6 +197,7 @@ impl Run<'_> {
             span,
             statistics,
             resumed: is_resumed,
+            skipped: false,
             volumes: count,
         })
     }

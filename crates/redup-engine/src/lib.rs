@@ -1,6 +1,6 @@
 //! Backup, restore, verify, list and status over an archive in duplicity's format.
 //!
-//! One verb is one function: [`backup()`], [`restore()`], [`verify()`], [`list()`], [`status()`], [`remove()`],
+//! One verb is one function: [`backup()`], [`restore()`], [`verify()`], [`list()`], [`status()`], [`changes()`], [`remove()`],
 //! [`cleanup()`]. Each takes a [`Target`] (the store, the archive dir, the keys), its own options and a [`Monitor`] that hears
 //! what happens; state that lives through the work stays private below it.
 //!
@@ -13,6 +13,7 @@ mod backup;
 mod chain;
 mod checkpoint;
 mod error;
+mod history;
 mod list;
 mod monitor;
 mod options;
@@ -26,6 +27,7 @@ mod volumes;
 
 pub use backup::backup;
 pub use error::{Error, Result};
+pub use history::changes;
 pub use list::{list, status};
 pub use monitor::{Event, Monitor, Silent};
 pub use options::{
@@ -35,6 +37,8 @@ pub use options::{
 /// What [`list()`] hands out for each path.
 pub use redup_difftar::sigtar::SigHead;
 pub use remove::{CleanupOptions, RemoveOptions, RemoveReport, Retention, cleanup, remove};
-pub use report::{BackupReport, Difference, RestoreReport, Statistics, StatusReport, VerifyReport};
+pub use report::{
+    BackupReport, Difference, RestoreReport, SetChanges, Statistics, StatusReport, VerifyReport,
+};
 pub use restore::restore;
 pub use verify::verify;

@@ -50,6 +50,8 @@ pub enum Event<'a> {
     SwitchedToFull,
     /// The newest full is older than asked: a full is made.
     FullIsTooOld,
+    /// The chain has as many increments as asked: a full is made.
+    TooManyIncrements,
     /// An interrupted set is resumed.
     Resuming {
         /// The set.

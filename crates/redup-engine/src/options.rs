@@ -89,6 +89,11 @@ pub struct BackupOptions {
     pub now: Timestamp,
     /// A full when the newest full is older than this time.
     pub full_if_before: Option<Timestamp>,
+    /// A full when the newest chain has this many increments.
+    pub full_after_incs: Option<u32>,
+    /// Store no increment when the source is what the newest set holds. The source is then compared
+    /// twice.
+    pub skip_if_unchanged: bool,
     /// Upper bound of a volume in bytes, as far as members allow.
     pub volsize: u64,
     /// How volumes and signatures are encoded.
@@ -135,6 +140,9 @@ pub struct RestoreOptions {
     pub path: PathIndex,
     /// What of it is restored, by [`Rules::for_archive`]; `None` is all of it.
     pub selection: Option<Rules>,
+    /// Paths that are restored under another name, with what lies below them. Both are relative to
+    /// what becomes the target; of several that apply the longest counts, then the last.
+    pub renames: Vec<(PathIndex, PathIndex)>,
     /// Write into a target that is not empty, replacing what the archive holds.
     pub force: bool,
     /// Restore owners at all.

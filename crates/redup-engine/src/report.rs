@@ -3,6 +3,7 @@
 use redup_format::collections::Collection;
 use redup_format::entry::Attributes;
 use redup_format::filename::Span;
+use redup_format::manifest::FileChange;
 
 /// The counters of duplicity's statistics block; sizes in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct BackupReport {
     pub statistics: Statistics,
     /// Whether an interrupted set was resumed.
     pub resumed: bool,
+    /// Whether nothing was stored because nothing has changed, as asked.
+    pub skipped: bool,
     /// Volumes of the set.
     pub volumes: u32,
 }
@@ -73,6 +76,15 @@ pub struct VerifyReport {
 pub struct StatusReport {
     /// Sets and chains.
     pub collection: Collection,
+}
+
+/// The regular files that one set changed, as its manifest lists them.
+#[derive(Debug)]
+pub struct SetChanges {
+    /// The set.
+    pub span: Span,
+    /// The files, in path order; none when the set was made without a list.
+    pub files: Vec<FileChange>,
 }
 
 /// How a source path differs from the backup.

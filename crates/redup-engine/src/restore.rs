@@ -1,6 +1,7 @@
 //! Restore: the sets of a chain merged by path, each path rebuilt and written in one pass.
 
 mod rebuild;
+mod rename;
 mod selection;
 mod tree;
 
@@ -14,6 +15,7 @@ use redup_format::entry::Attributes;
 use redup_format::index::PathIndex;
 
 pub(crate) use rebuild::{Rebuilt, payload_error, read_payload, rebuild};
+use rename::Renames;
 use selection::Selection;
 use tree::{TemporaryFile, TreeWriter};
 
@@ -62,6 +64,7 @@ pub fn restore(
     let mut run = Run {
         writer: TreeWriter::new(destination, owners, options.force),
         selection: Selection::new(options.selection.clone()),
+        renames: Renames::new(options.renames.clone()),
         monitor,
         oddities,
         report: RestoreReport::default(),
@@ -89,6 +92,7 @@ pub fn restore(
 struct Run<'a> {
     writer: TreeWriter,
     selection: Selection,
+    renames: Renames,
     monitor: &'a dyn Monitor,
     oddities: Oddities,
     report: RestoreReport,
@@ -142,8 +146,10 @@ impl Run<'_> {
         let Some(attributes) = attributes else {
             return Err(Error::Unrecoverable(index.to_string()));
         };
+        let index = &self.renames.apply(index);
         let mut failures = Vec::new();
         for (folder, attributes) in folders {
+            let folder = self.renames.apply(&folder);
             failures.extend(self.directory(&folder, attributes)?);
             self.report.restored += 1;
         }

@@ -150,6 +150,14 @@ fn wants_full(archive: &Archive<'_>, options: &BackupOptions) -> Result<bool> {
         archive.monitor().event(Event::FullIsTooOld);
         return Ok(true);
     }
+    let incs = collection.newest_chain().map_or(0, |c| c.incs().len());
+    if options
+        .full_after_incs
+        .is_some_and(|most| incs > 0 && incs as u64 >= u64::from(most))
+    {
+        archive.monitor().event(Event::TooManyIncrements);
+        return Ok(true);
+    }
     match options.kind {
         BackupKind::Incremental if collection.matched().is_none() => {
             Err(Error::NothingToBuildOn(archive.transfer().location()))

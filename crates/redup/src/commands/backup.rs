@@ -19,6 +19,11 @@ pub(super) fn run(session: &Session) -> Result<Code, Failure> {
     let start = seconds();
     let report = redup_engine::backup(&target, session.local(), &options, &session.narrator())?;
     let end = seconds();
+    if report.skipped {
+        session
+            .ui
+            .notice("Skipped volume upload, as effectivly nothing has changed");
+    }
     if session.args.options.switch(Opt::PrintStatistics, true) {
         let block = statistics(&report.statistics, start, end, session.ui.zone());
         session.ui.say(&Message::new(Level::NOTICE, block).forced());
@@ -50,6 +55,11 @@ fn options(session: &Session) -> Result<BackupOptions, Failure> {
         },
         now: Timestamp::from_secs(now),
         full_if_before: full_if_before.map(Timestamp::from_secs),
+        full_after_incs: args
+            .options
+            .number(Opt::FullIfNInc)
+            .map(|count| u32::try_from(count).unwrap_or(u32::MAX)),
+        skip_if_unchanged: session.flag(Opt::SkipIfNoChange),
         volsize: config::volsize(args),
         mode: session.encryption.volume_mode(),
         max_blocksize: max_blocksize(args.options.number(Opt::MaxBlocksize)),

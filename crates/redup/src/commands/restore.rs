@@ -22,6 +22,7 @@ pub(super) fn run(session: &Session) -> Result<Code, Failure> {
                 None
             }
         },
+        renames: config::renames(&session.args)?,
         force: session.flag(Opt::Force),
         ownership: session.args.options.switch(Opt::RestoreOwnership, true),
         numeric_owner: session.flag(Opt::NumericOwner),

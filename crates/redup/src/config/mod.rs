@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 use md5::{Digest, Md5};
 
 use redup_format::filename::Naming;
-use redup_format::index::PathIndex;
+use redup_format::index::{IndexError, PathIndex};
 
-use crate::args::{Args, Command, Occurrence, Opt};
+use crate::args::{Args, Command, Occurrence, Opt, Value};
 use crate::env::Environment;
 use crate::exit::{Failure, command_line};
 use crate::times::{self, Clock};
@@ -108,10 +108,58 @@ pub(crate) fn file(args: &Args, option: Opt, environment: &Environment) -> Optio
 /// # Errors
 /// When it leads out of the backup.
 pub(crate) fn path_inside(args: &Args, environment: &Environment) -> Result<PathIndex, Failure> {
-    let Some(path) = file(args, Opt::PathToRestore, environment) else {
-        return Ok(PathIndex::root());
+    let path = inner_file(args, Opt::PathToRestore, environment)?;
+    Ok(path.unwrap_or_else(PathIndex::root))
+}
+
+/// The path inside the backup that an option names.
+///
+/// # Errors
+/// When it leads out of the backup.
+pub(crate) fn inner_file(
+    args: &Args,
+    option: Opt,
+    environment: &Environment,
+) -> Result<Option<PathIndex>, Failure> {
+    let Some(path) = file(args, option, environment) else {
+        return Ok(None);
     };
-    let bytes = path.as_os_str().as_bytes();
+    let inner = inner_path(path.as_os_str()).map_err(|error| {
+        let name = args
+            .options
+            .iter()
+            .rfind(|occurrence| occurrence.spec.id == option)
+            .map_or("", |occurrence| occurrence.spec.main_name());
+        let shown = crate::args::lossy(path.as_os_str());
+        command_line(format!("--{name} {shown}: {error}"))
+    })?;
+    Ok(Some(inner))
+}
+
+/// The pairs of `--rename`.
+///
+/// # Errors
+/// When one leads out of the backup.
+pub(crate) fn renames(args: &Args) -> Result<Vec<(PathIndex, PathIndex)>, Failure> {
+    let path = |word: &OsStr| {
+        inner_path(word).map_err(|error| {
+            command_line(format!("--rename {}: {error}", crate::args::lossy(word)))
+        })
+    };
+    let pairs = args
+        .options
+        .all(Opt::Rename)
+        .filter_map(|value| match value {
+            Value::Pair(from, to) => Some((from, to)),
+            _ => None,
+        });
+    pairs
+        .map(|(from, to)| Ok((path(from)?, path(to)?)))
+        .collect()
+}
+
+fn inner_path(path: &OsStr) -> Result<PathIndex, IndexError> {
+    let bytes = path.as_bytes();
     let names = bytes
         .split(|byte| *byte == b'/')
         .filter(|name| !name.is_empty() && *name != b".");
@@ -119,10 +167,7 @@ pub(crate) fn path_inside(args: &Args, environment: &Environment) -> Result<Path
     if joined.is_empty() {
         return Ok(PathIndex::root());
     }
-    PathIndex::from_bytes(&joined).map_err(|error| {
-        let shown = crate::args::lossy(path.as_os_str());
-        command_line(format!("--path-to-restore {shown}: {error}"))
-    })
+    PathIndex::from_bytes(&joined)
 }
 
 /// The folder for temporary files.

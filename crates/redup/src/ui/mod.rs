@@ -3,6 +3,7 @@
 //! Names that come from archives, folders or the command line are escaped on their way in, by
 //! [`escape()`] for people and [`quote_word`] for programs.
 
+mod changes;
 mod difference;
 mod escape;
 mod format;
@@ -19,6 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::tz::TimeZone;
 
+pub(crate) use changes::{file_history, set_changes};
 pub(crate) use difference::{path_bytes, path_text, type_word};
 pub(crate) use escape::{escape, escape_lines, quote_word};
 pub(crate) use format::{pretty_time, standard_offset};

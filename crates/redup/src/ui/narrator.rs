@@ -158,6 +158,9 @@ impl Monitor for Narrator {
                 ));
             }
             Event::SwitchedToFull => ui.warning("No signatures found, switching to full backup."),
+            Event::TooManyIncrements => {
+                ui.notice("Latest chain has too many incrementals, forcing full backup");
+            }
             Event::FullIsTooOld => ui.notice("Last full backup is too old, forcing full backup"),
             Event::Resuming {
                 span,

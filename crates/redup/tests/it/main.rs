@@ -13,6 +13,7 @@ mod fixtures;
 mod history;
 mod housekeeping;
 mod interop;
+mod options;
 mod resume;
 mod s3;
 mod selection;

@@ -37,24 +37,6 @@ fn an_unknown_option_is_named() {
 #[test]
 fn an_option_that_only_duplicity_has_so_far_is_named_as_such() {
     check(
-        "src file:///t --skip-if-no-change",
-        expect![
-            "23: option --skip-if-no-change is known from duplicity but not supported by this version of redup"
-        ],
-    );
-    check(
-        "src file:///t --full-if-n-inc 3",
-        expect![
-            "23: option --full-if-n-inc is known from duplicity but not supported by this version of redup"
-        ],
-    );
-    check(
-        "file:///t out --rename a b",
-        expect![
-            "23: option --rename is known from duplicity but not supported by this version of redup"
-        ],
-    );
-    check(
         "st file:///t --jsonstat",
         expect![
             "23: option --jsonstat is known from duplicity but not supported by this version of redup"

@@ -172,6 +172,9 @@ fn help_is_this_text() {
         Backup options
           --full-if-older-than TIME   Make a full backup when the last full one is older
                                       than this.
+          --full-if-n-inc N           Make a full backup when the chain has this many
+                                      increments.
+          --skip-if-no-change         Store no increment when nothing has changed.
           --volsize MB                Size of a volume (default 200).
           --max-blocksize BYTES       Largest signature block; 0 is no limit (default).
           --copy-links                Store what symbolic links point to in place of the
@@ -215,12 +218,17 @@ fn help_is_this_text() {
           -r, --path-to-restore, --file-to-restore PATH
                                       Restore or verify this file or folder only,
                                       relative to the root of the backup.
+          --rename FROM TO            Restore FROM under the name TO, both relative to
+                                      what is restored; repeatable.
           --restore-ownership         Restore owner and group (default).
           --no-restore-ownership, --do-not-restore-ownership
                                       Leave owner and group as they come.
           --numeric-owner             Use the numbers of owners, not their names.
           --compare-data              verify: compare with the files of the folder;
                                       without it the volumes are checked only.
+          --file-changed FILE         collection-status: the history of one file.
+          --show-changes-in-set N     collection-status: the files of the n-th newest
+                                      set; 0 is the newest.
 
         Selection options (in order; the first that matches decides)
           --include PATTERN           Include what matches this shell pattern.
