@@ -29,6 +29,11 @@ const TO_TEST: &[Need] = &[
         present: || duplicity_0_8_22().is_some() || Path::new("/usr/bin/duplicity").exists(),
     },
     Need {
+        what: "duply",
+        package: "duply",
+        present: || Path::new("/usr/bin/duply").exists(),
+    },
+    Need {
         what: "gpg",
         package: "gnupg",
         present: || sh::succeeds("gpg", &["--version"]),

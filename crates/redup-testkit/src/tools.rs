@@ -82,6 +82,16 @@ pub fn gpg() -> PathBuf {
     in_path("gpg").unwrap_or_else(|| missing("gpg"))
 }
 
+/// The `duply` wrapper around duplicity.
+///
+/// # Panics
+/// When it is not installed.
+#[must_use]
+#[track_caller]
+pub fn duply() -> PathBuf {
+    in_path("duply").unwrap_or_else(|| missing("duply"))
+}
+
 /// The SeaweedFS program, which has an S3 server.
 ///
 /// # Panics
