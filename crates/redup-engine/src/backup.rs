@@ -102,6 +102,7 @@ impl Run<'_> {
     fn dry(&self, plan: &Plan) -> Result<BackupReport> {
         let mut scanner = self.scanner(None, Start::default());
         scanner.run(self.changes(&plan.basis)?)?;
+        self.monitor.event(Event::SourceBytes(scanner.source_bytes));
         Ok(BackupReport {
             span: plan.span,
             statistics: scanner.statistics,

@@ -164,7 +164,13 @@ impl Scanner<'_> {
                 output.send(member, false, false)?;
                 entry.len
             }
-            (_, None) => entry.len,
+            (Some(_), None) => {
+                // Whoever waits for a dry run waits for this sum.
+                self.source_bytes += entry.len;
+                self.monitor.event(Event::SourceBytes(self.source_bytes));
+                entry.len
+            }
+            (None, None) => entry.len,
         };
         self.count_source(entry);
         self.count_change(entry, existed, len);

@@ -8,6 +8,7 @@ use redup_testkit::tools::Version;
 
 mod cli;
 mod damage;
+mod dejadup;
 mod duply;
 mod errors;
 mod fixtures;
