@@ -53,6 +53,96 @@ pub struct Request {
     pub len: usize,
 }
 
+/// The code of the one refusal of [`Chance`] that no client can get over by itself.
+pub const EXPIRED: &str = "ExpiredToken";
+
+/// Faults that look random, the same for the same seed.
+#[derive(Debug, Clone)]
+pub struct Chance {
+    random: Random,
+    left: u64,
+    one_in: u64,
+    /// Whether what is downloaded may be altered, too, which a store need not notice.
+    pub alters_answers: bool,
+    /// Requests longer than this never stall: a client must wait for long ones for long.
+    pub longest_stalled: usize,
+}
+
+impl Chance {
+    /// Between 1 and `most` faults, on one in `one_in` requests.
+    #[must_use]
+    pub fn new(seed: u64, most: u64, one_in: u64) -> Self {
+        let mut random = Random::new(seed);
+        let left = 1 + random.below(most);
+        Self {
+            random,
+            left,
+            one_in,
+            alters_answers: false,
+            longest_stalled: usize::MAX,
+        }
+    }
+
+    /// What happens to the next request.
+    pub fn decide(&mut self, request: &Request) -> Option<Fault> {
+        // The one that takes parts together has the most ways to go wrong, and is rare.
+        let completes = request.method == "POST" && request.target.contains("uploadId");
+        let one_in = if completes { 2 } else { self.one_in };
+        if self.left == 0 || self.random.below(one_in) > 0 {
+            return None;
+        }
+        self.left -= 1;
+        let downloads = request.method == "GET" && !request.target.contains("list-type");
+        let stalls = request.len <= self.longest_stalled;
+        let faults = [
+            (true, Fault::Refused(500, "InternalError")),
+            (true, Fault::Refused(503, "ServiceUnavailable")),
+            (true, Fault::Refused(503, "SlowDown")),
+            (true, Fault::Refused(400, "RequestTimeout")),
+            (true, Fault::Refused(400, EXPIRED)),
+            (true, Fault::DoneButRefused(500, "InternalError")),
+            (completes, Fault::DoneButErrorInBody("InternalError")),
+            (true, Fault::AnswerLost),
+            (true, Fault::RequestCut),
+            (true, Fault::AnswerCut),
+            (downloads && self.alters_answers, Fault::AnswerAltered),
+            (request.len > 0, Fault::RequestAltered),
+            (stalls, Fault::Stalled),
+            (true, Fault::Doubled),
+            (true, Fault::Redirected),
+        ];
+        let possible = faults.into_iter().filter(|(possible, _)| *possible);
+        let possible: Vec<Fault> = possible.map(|(_, fault)| fault).collect();
+        let choice = self.random.below(possible.len() as u64);
+        possible.get(choice as usize).copied()
+    }
+}
+
+/// Numbers that look random, the same for the same seed.
+#[derive(Debug, Clone)]
+pub struct Random(u64);
+
+impl Random {
+    /// Those of `seed`.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// The next one.
+    pub fn word(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    /// The next one below `limit`.
+    pub fn below(&mut self, limit: u64) -> u64 {
+        (self.word() >> 11) % limit
+    }
+}
+
 /// Decides about each request, in the order in which they arrive.
 type Schedule = Box<dyn FnMut(&Request) -> Option<Fault> + Send>;
 

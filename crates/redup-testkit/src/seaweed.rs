@@ -1,6 +1,7 @@
 //! A real S3 server on loopback: SeaweedFS, with a folder, ports and keys of its own.
 
 use std::fs;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -83,6 +84,15 @@ impl SeaweedServer {
 
     #[track_caller]
     fn start_with(tls: Option<Tls>, names: &[&str]) -> Self {
+        let taken = |_| Self::try_start(tls.clone(), names);
+        // Somebody else may take a port between our look at it and the server's.
+        let started = (0..5).find_map(taken);
+        started.unwrap_or_else(|| panic!("SeaweedFS finds its ports in use again and again"))
+    }
+
+    /// Nothing when one of its ports is in use after all.
+    #[track_caller]
+    fn try_start(tls: Option<Tls>, names: &[&str]) -> Option<Self> {
         let program = tools::weed();
         let folder = tempfile::tempdir().expect("a temporary folder");
         write_identities(&folder.path().join("s3.json"));
@@ -94,8 +104,7 @@ impl SeaweedServer {
             folder,
             tls,
         };
-        server.wait_until_ready();
-        server
+        server.wait_until_ready().then_some(server)
     }
 
     /// Where it speaks S3.
@@ -166,8 +175,9 @@ impl SeaweedServer {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// False when that will never be, for want of a port.
     #[track_caller]
-    fn wait_until_ready(&self) {
+    fn wait_until_ready(&self) -> bool {
         let start = Instant::now();
         let [master, .., s3, _] = self.ports;
         let ready = || {
@@ -175,13 +185,17 @@ impl SeaweedServer {
             assigned && get(s3, "/").is_some()
         };
         while !ready() {
+            let log = self.log();
+            if log.contains("address already in use") {
+                return false;
+            }
             assert!(
                 start.elapsed() < START_LIMIT,
-                "SeaweedFS does not start:\n{}",
-                self.log()
+                "SeaweedFS does not start:\n{log}"
             );
             thread::sleep(POLL);
         }
+        true
     }
 
     fn log(&self) -> String {
@@ -284,10 +298,18 @@ fn write_identities(path: &Path) {
     fs::write(path, identities.to_string()).expect("a file for the keys");
 }
 
-/// Ports that nobody uses at the moment.
+/// Ports that nobody uses at the moment, below those that the system gives to connections on their
+/// way out: among these any could be taken in the next moment.
 fn free_ports() -> [u16; PORTS] {
-    let bind = |_| TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    let listeners: [TcpListener; PORTS] = std::array::from_fn(bind);
+    const FIRST: u64 = 10_000;
+    const COUNT: u64 = 22_000;
+    let random = RandomState::new();
+    let mut candidates = (0_u64..).map(|number| {
+        let port = FIRST + random.hash_one(number) % COUNT;
+        u16::try_from(port).unwrap_or_default()
+    });
+    let mut bind = || candidates.find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok());
+    let listeners: [TcpListener; PORTS] = std::array::from_fn(|_| bind().expect("a free port"));
     listeners.map(|listener| listener.local_addr().expect("a bound port").port())
 }
 

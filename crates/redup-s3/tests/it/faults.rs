@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use redup_s3::{S3Options, S3Storage};
 use redup_storage::{Error, ObjectKind, Result, Retry, RetryPolicy, Storage};
-use redup_testkit::faulty::{Fault, FaultyProxy, Request};
+use redup_testkit::faulty::{Chance, EXPIRED, Fault, FaultyProxy, Random, Request};
 use redup_testkit::seaweed::SeaweedServer;
 
 use crate::surroundings::{options, runtime};
@@ -67,15 +67,8 @@ fn no_schedule_of_faults_loses_or_corrupts_anything() {
 
 /// What a backup does to a store, under one schedule; then a look at the server without it.
 async fn run_schedule(server: &SeaweedServer, seed: u64) -> Vec<(Request, Fault)> {
-    let mut random = Random::new(seed);
-    let mut left = 1 + random.below(MOST_FAULTS);
-    let proxy = FaultyProxy::start(server.address(), move |request| {
-        let one_in = if completes(request) { 2 } else { ONE_IN };
-        let hit = left > 0 && random.below(one_in) == 0;
-        let fault = pick(&mut random, request).filter(|_| hit);
-        left -= u64::from(fault.is_some());
-        fault
-    });
+    let mut chance = Chance::new(seed, MOST_FAULTS, ONE_IN);
+    let proxy = FaultyProxy::start(server.address(), move |request| chance.decide(request));
     let target = format!("s3://backups/seed{seed}");
     let faulty = S3Options {
         endpoint_url: Some(proxy.endpoint_url()),
@@ -227,67 +220,8 @@ async fn upload(store: &Retry, name: &str, data: &Bytes) -> Result<()> {
     upload.complete(parts.len() as u32, data.len() as u64).await
 }
 
-const EXPIRED: &str = "ExpiredToken";
-
-/// A fault that can happen to this request, or none.
-fn pick(random: &mut Random, request: &Request) -> Option<Fault> {
-    let downloads = request.method == "GET" && !request.target.contains("list-type");
-    let faults = [
-        (true, Fault::Refused(500, "InternalError")),
-        (true, Fault::Refused(503, "ServiceUnavailable")),
-        (true, Fault::Refused(503, "SlowDown")),
-        (true, Fault::Refused(400, "RequestTimeout")),
-        (true, Fault::Refused(400, EXPIRED)),
-        (true, Fault::DoneButRefused(500, "InternalError")),
-        (
-            completes(request),
-            Fault::DoneButErrorInBody("InternalError"),
-        ),
-        (true, Fault::AnswerLost),
-        (true, Fault::RequestCut),
-        (true, Fault::AnswerCut),
-        (downloads, Fault::AnswerCut),
-        (request.len > 0, Fault::RequestAltered),
-        (true, Fault::Stalled),
-        (true, Fault::Doubled),
-        (true, Fault::Redirected),
-    ];
-    let possible: Vec<Fault> = faults
-        .into_iter()
-        .filter_map(|(possible, fault)| possible.then_some(fault))
-        .collect();
-    possible
-        .get(random.below(possible.len() as u64) as usize)
-        .copied()
-}
-
-/// Whether it is the one that takes parts together, which has the most ways to go wrong.
-fn completes(request: &Request) -> bool {
-    request.method == "POST" && request.target.contains("uploadId")
-}
-
 fn noise(seed: u64, len: usize) -> Bytes {
     let mut random = Random::new(seed.wrapping_add(1_000_003));
-    let words = std::iter::repeat_with(|| random.next().to_le_bytes());
+    let words = std::iter::repeat_with(|| random.word().to_le_bytes());
     words.take(len / 8 + 1).flatten().take(len).collect()
-}
-
-/// Numbers that look random, the same for the same seed.
-struct Random(u64);
-
-impl Random {
-    fn new(seed: u64) -> Self {
-        Self((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        (self.next() >> 11) % limit
-    }
 }

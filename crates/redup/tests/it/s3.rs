@@ -16,6 +16,7 @@ use redup_testkit::trees;
 use crate::{duplicity, redup};
 
 mod exchange;
+mod faults;
 mod housekeeping;
 mod ipv6;
 mod objects;
