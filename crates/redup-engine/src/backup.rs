@@ -27,7 +27,9 @@ use redup_volume::Encoding;
 use crate::archive::{Archive, LocalSignatures, signature_error};
 use crate::options::VolumeMode;
 use crate::owner::OwnerMap;
-use crate::{BackupOptions, BackupReport, Error, Event, Monitor, Result, Statistics, Target};
+use crate::{
+    BackupOptions, BackupReport, Error, Event, JsonStat, Monitor, Result, Statistics, Target,
+};
 use commit::Committer;
 use cut::{Continued, Cutter, VolumePlan};
 use finish::{Finisher, Origin};
@@ -109,6 +111,7 @@ impl Run<'_> {
             resumed: false,
             skipped: false,
             volumes: 0,
+            built_on: built_on(&plan.basis),
         })
     }
 
@@ -193,14 +196,18 @@ impl Run<'_> {
             &volumes,
             self.options.files_changed.then_some(listed),
         )?;
-        let count = u32::try_from(volumes.len()).unwrap_or(u32::MAX);
-        Ok(BackupReport {
+        let report = BackupReport {
             span,
             statistics,
             resumed: is_resumed,
             skipped: false,
-            volumes: count,
-        })
+            volumes: u32::try_from(volumes.len()).unwrap_or(u32::MAX),
+            built_on: built_on(&basis),
+        };
+        if let Some(JsonStat(make)) = &self.options.jsonstat {
+            finisher.store_statistics(&make(&report))?;
+        }
+        Ok(report)
     }
 
     /// Runs the three stages to their end. The error that stopped it all is the one reported: a stage
@@ -301,6 +308,11 @@ impl Run<'_> {
             VolumeMode::Encrypted => Encoding::OpenPgp(self.archive.keys().encryptor()?),
         })
     }
+}
+
+fn built_on(basis: &[BackupSet]) -> Vec<(Span, Option<String>)> {
+    let name = |set: &BackupSet| set.local.jsonstat.as_ref().map(|file| file.name.clone());
+    basis.iter().map(|set| (set.span, name(set))).collect()
 }
 
 impl VolumeMode {

@@ -2,17 +2,25 @@
 
 use std::io::Read;
 
+use redup_format::collections::SetFile;
 use redup_format::manifest::Reader as ManifestReader;
 
 use crate::archive::{Archive, volume_error};
 use crate::{Error, Monitor, Result, SetChanges, Target};
 
-/// The changes of each set of the newest chain, the oldest set first. Nothing is written: a manifest
-/// that the archive dir lacks is read at the store.
+/// Statistics are a few KiB; what is behind this is none.
+const MAX_STATISTICS: u64 = 16 << 20;
+
+/// The changes of each set of the newest chain, the oldest set first, and with `statistics` what was
+/// stored of them. Nothing is written: what the archive dir lacks is read at the store.
 ///
 /// # Errors
 /// [`Error::NoChains`] when there is none; the errors of the store, the keys and manifests.
-pub fn changes(target: &Target, monitor: &dyn Monitor) -> Result<Vec<SetChanges>> {
+pub fn changes(
+    target: &Target,
+    statistics: bool,
+    monitor: &dyn Monitor,
+) -> Result<Vec<SetChanges>> {
     let archive = Archive::open(target, monitor)?;
     let none = || Error::NoChains(archive.transfer().location());
     let chain = archive.collection().newest_chain().ok_or_else(none)?;
@@ -33,10 +41,26 @@ pub fn changes(target: &Target, monitor: &dyn Monitor) -> Result<Vec<SetChanges>
                 Err(error) => return Err(volume_error(&file.name, error)),
             }
         };
+        let stored = set.local.jsonstat.as_ref().or(set.remote_jsonstat.as_ref());
+        let jsonstat = match stored.filter(|_| statistics) {
+            Some(file) => Some(read_statistics(&archive, file)?),
+            None => None,
+        };
         changes.push(SetChanges {
             span: set.span,
             files: manifest.files_changed,
+            jsonstat,
         });
     }
     Ok(changes)
+}
+
+fn read_statistics(archive: &Archive<'_>, file: &SetFile) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    archive
+        .open_file(file)?
+        .take(MAX_STATISTICS)
+        .read_to_end(&mut bytes)
+        .map_err(|error| volume_error(&file.name, error))?;
+    Ok(bytes)
 }

@@ -11,7 +11,7 @@ use redup_openpgp::{Decryptor, Encryptor};
 use redup_select::{Links, Rules};
 use redup_storage::Storage;
 
-use crate::Result;
+use crate::{BackupReport, Result};
 
 /// Where a backup lives and what opens it.
 #[derive(Debug)]
@@ -117,8 +117,23 @@ pub struct BackupOptions {
     pub numeric_owner: bool,
     /// Keep the list of changed files in the manifest.
     pub files_changed: bool,
+    /// Store what this makes of the run beside the manifest (`--jsonstat`).
+    pub jsonstat: Option<JsonStat>,
     /// Scan and count, but store nothing.
     pub dry_run: bool,
+}
+
+/// Makes the statistics file of a set, from the report of the run that stored it.
+#[derive(Clone)]
+pub struct JsonStat(pub Arc<MakeJsonStat>);
+
+/// What [`JsonStat`] holds.
+pub type MakeJsonStat = dyn Fn(&BackupReport) -> Vec<u8> + Send + Sync;
+
+impl Debug for JsonStat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("JsonStat(..)")
+    }
 }
 
 impl BackupOptions {

@@ -45,6 +45,9 @@ pub struct BackupReport {
     pub skipped: bool,
     /// Volumes of the set.
     pub volumes: u32,
+    /// The sets that this one builds on, the full first, each with the name of its statistics in the
+    /// archive dir.
+    pub built_on: Vec<(Span, Option<String>)>,
 }
 
 /// What a restore did.
@@ -85,6 +88,8 @@ pub struct SetChanges {
     pub span: Span,
     /// The files, in path order; none when the set was made without a list.
     pub files: Vec<FileChange>,
+    /// Its statistics, where they were stored and asked for.
+    pub jsonstat: Option<Vec<u8>>,
 }
 
 /// How a source path differs from the backup.

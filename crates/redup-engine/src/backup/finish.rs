@@ -60,6 +60,18 @@ impl Finisher<'_> {
         self.dir.sync()
     }
 
+    /// Stores a set's statistics, and keeps them. The set is complete with or without them.
+    pub(super) fn store_statistics(&self, statistics: &[u8]) -> Result<()> {
+        let suffix = self.encoding.suffix();
+        let name = self.naming.name(self.span, Kind::JsonStat, suffix);
+        self.store(&name, ObjectKind::Other, self.encoding, statistics)?;
+        let local = self.naming.local_name(self.span, Kind::JsonStat);
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::new(LOCAL_LEVEL));
+        let packed = gzip.write_all(statistics).and_then(|()| gzip.finish());
+        let packed = packed.map_err(|e| Error::io("write", self.dir.path(&local), e))?;
+        self.dir.write(&local, &packed)
+    }
+
     fn store_signatures(&self, partial: &str) -> Result<()> {
         let name = self
             .naming

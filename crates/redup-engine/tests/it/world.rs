@@ -146,6 +146,7 @@ impl World {
             numeric_owner: false,
             copy_links: false,
             files_changed: true,
+            jsonstat: None,
             dry_run: false,
         }
     }

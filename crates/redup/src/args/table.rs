@@ -81,10 +81,10 @@ const GENERAL: &[OptionSpec] = &[
         .no_effect("redup keeps no settings there"),
     option(Opt::CopyBlocksize, &[new("copy-blocksize")], Int(1), "Buffer size in KiB.").metavar("KIB")
         .no_effect("redup chooses its own buffers"),
-    option(Opt::Progress, &[both("progress")], ON, "Show progress.").not_yet(),
-    option(Opt::ProgressRate, &[both("progress-rate")], Int(1), "Seconds between progress lines.")
-        .no_effect("there are no progress lines yet"),
-    option(Opt::JsonStat, &[new("jsonstat")], ON, "Print and store statistics as JSON.").not_yet(),
+    option(Opt::Progress, &[both("progress")], ON,
+        "Tell every few seconds how far a backup is; the source is looked through once more for that."),
+    option(Opt::ProgressRate, &[both("progress-rate")], Int(1), "Seconds between progress lines (default 3)."),
+    option(Opt::JsonStat, &[new("jsonstat")], ON, "Print and store statistics as JSON; with --show-changes-in-set, print those stored."),
     option(Opt::MetadataSyncMode, &[both("metadata-sync-mode")], Choice(&["full", "partial"]),
         "How much of the metadata is brought to the archive dir.")
         .no_effect("what a command needs is fetched"),
@@ -120,8 +120,8 @@ const BACKUP: &[OptionSpec] = &[
     option(Opt::FilePrefixSignature, &[both("file-prefix-signature")], Text, "… of a signature file."),
     option(Opt::FilePrefixJsonstat, &[new("file-prefix-jsonstat")], Text, "… of a statistics file."),
     option(Opt::TimeSeparator, &[both("time-separator")], Char, "Separator in the times of very old names."),
-    option(Opt::ShortFilenames, &[old("short-filenames")], ON, "Names of old versions.").not_yet().hidden(),
-    option(Opt::OldFilenames, &[old("old-filenames")], ON, "Names of old versions.").not_yet().hidden(),
+    option(Opt::ShortFilenames, &[old("short-filenames")], ON, "Names of old versions: read, never written.").hidden(),
+    option(Opt::OldFilenames, &[old("old-filenames")], ON, "Names of old versions: read, never written.").hidden(),
 ];
 
 #[rustfmt::skip]
@@ -252,5 +252,5 @@ const OTHER_STORES: &[OptionSpec] = &[
     option(Opt::Other, &[both("cf-backend")], Text, "Cloud Files.").other_store(),
     option(Opt::Other, &[both("idr-fakeroot")], File, "IDrive.").other_store(),
     option(Opt::Other, &[both("mf-purge")], ON, "MediaFire.").other_store(),
-    option(Opt::Gio, &[old("gio")], ON, "GIO.").not_yet().hidden(),
+    option(Opt::Gio, &[old("gio")], ON, "The same as gio+ before the URL.").hidden(),
 ];

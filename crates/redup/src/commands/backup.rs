@@ -1,24 +1,39 @@
 //! `backup`, `full`, `incremental`.
 
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use redup_engine::{BackupKind, BackupOptions};
+use redup_engine::{BackupKind, BackupOptions, BackupReport, JsonStat, Target};
 use redup_format::time::Timestamp;
 use redup_select::canonical_source;
 
 use super::Session;
+use super::progress::{Counter, watched};
 use crate::args::{Command, Opt};
 use crate::config::{self, Host};
 use crate::exit::{Code, Failure};
-use crate::ui::{Level, Message, statistics};
+use crate::ui::{Level, Message, RunFacts, Ui, run_statistics, statistics};
 
 pub(super) fn run(session: &Session) -> Result<Code, Failure> {
     let options = options(session)?;
     let target = session.target()?;
-    let start = seconds();
-    let report = redup_engine::backup(&target, session.local(), &options, &session.narrator())?;
-    let end = seconds();
+    let mut options = options;
+    let facts = RunFacts {
+        start: seconds(),
+        target: redup_storage::masked(&session.places.url),
+        source: crate::args::lossy(session.local().as_os_str()),
+    };
+    let json = session.flag(Opt::JsonStat);
+    if json {
+        options.jsonstat = Some(print_and_keep(session, &facts));
+    }
+    let report = make(session, &target, &options)?;
+    let (start, end) = (facts.start, seconds());
+    if json && (report.skipped || options.dry_run) {
+        say_json(session.ui.as_ref(), &run_statistics(&report, &facts, end));
+    }
     if report.skipped {
         session
             .ui
@@ -37,6 +52,50 @@ pub(super) fn run(session: &Session) -> Result<Code, Failure> {
         return Ok(Code::GENERIC);
     }
     Ok(Code::SUCCESS)
+}
+
+/// Makes the backup, with a line of progress every few seconds where that is wanted: what there is to
+/// read is then counted first.
+fn make(
+    session: &Session,
+    target: &Target,
+    options: &BackupOptions,
+) -> Result<BackupReport, Failure> {
+    let (local, narrator) = (session.local(), session.narrator());
+    if !session.flag(Opt::Progress) || options.dry_run {
+        return Ok(redup_engine::backup(target, local, options, &narrator)?);
+    }
+    let bytes = AtomicU64::new(0);
+    let counter = |next| Counter {
+        bytes: &bytes,
+        next,
+    };
+    let estimate = BackupOptions {
+        dry_run: true,
+        ..options.clone()
+    };
+    redup_engine::backup(target, local, &estimate, &counter(None))?;
+    let total = bytes.swap(0, Ordering::Relaxed);
+    let rate = session.args.options.number(Opt::ProgressRate);
+    let report = watched(&session.ui, rate, total, &bytes, || {
+        redup_engine::backup(target, local, options, &counter(Some(&narrator)))
+    })?;
+    Ok(report)
+}
+
+/// Statistics as JSON are printed when they are stored.
+fn print_and_keep(session: &Session, facts: &RunFacts) -> JsonStat {
+    let (ui, facts) = (Arc::clone(&session.ui), facts.clone());
+    JsonStat(Arc::new(move |report| {
+        let json = run_statistics(report, &facts, seconds());
+        say_json(&ui, &json);
+        json
+    }))
+}
+
+fn say_json(ui: &Ui, json: &[u8]) {
+    let text = String::from_utf8_lossy(json);
+    ui.say(&Message::new(Level::NOTICE, text).forced());
 }
 
 fn options(session: &Session) -> Result<BackupOptions, Failure> {
@@ -71,6 +130,7 @@ fn options(session: &Session) -> Result<BackupOptions, Failure> {
         copy_links: session.flag(Opt::CopyLinks),
         numeric_owner: session.flag(Opt::NumericOwner),
         files_changed: args.options.switch(Opt::FilesChanged, true),
+        jsonstat: None,
         dry_run: session.flag(Opt::DryRun),
     })
 }

@@ -3,6 +3,7 @@
 mod backup;
 mod cleanup;
 mod list;
+mod progress;
 mod remove;
 mod restore;
 mod status;
@@ -39,6 +40,7 @@ pub(crate) fn run(args: Args, environment: Environment, ui: &Arc<Ui>) -> Result<
     if args.options.flag(Opt::IgnoreErrors) {
         ui.warning("Running in 'ignore errors' mode due to --ignore-errors.\nPlease reconsider if this was not intended");
     }
+    refuse_old_names(&args)?;
     let session = Session::new(args, environment, ui)?;
     match session.args.command {
         Command::Backup | Command::Full | Command::Incremental => backup::run(&session),
@@ -50,6 +52,22 @@ pub(crate) fn run(args: Args, environment: Environment, ui: &Arc<Ui>) -> Result<
         Command::RemoveOlderThan | Command::RemoveAllButNFull | Command::RemoveAllIncOfButNFull => {
             remove::run(&session)
         }
+    }
+}
+
+/// Names of old versions are read without being asked for; a backup that was told to write them would
+/// write others.
+fn refuse_old_names(args: &Args) -> Result<(), Failure> {
+    let old = [
+        (Opt::ShortFilenames, "--short-filenames"),
+        (Opt::OldFilenames, "--old-filenames"),
+    ];
+    match old.iter().find(|(option, _)| args.options.flag(*option)) {
+        Some((_, name)) if args.command.is_backup() => Err(Failure::new(
+            Code::DEPRECATED,
+            format!("{name}: names of old versions are read, and no longer written"),
+        )),
+        _ => Ok(()),
     }
 }
 

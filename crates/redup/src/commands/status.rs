@@ -6,7 +6,7 @@ use super::Session;
 use crate::args::Opt;
 use crate::config;
 use crate::exit::{Code, Failure};
-use crate::ui::{file_history, set_changes, status};
+use crate::ui::{file_history, set_changes, status, stored_statistics};
 
 pub(super) fn run(session: &Session) -> Result<Code, Failure> {
     let zone = session.ui.zone();
@@ -16,11 +16,19 @@ pub(super) fn run(session: &Session) -> Result<Code, Failure> {
     let narrator = session.narrator();
     let message = match (file, number) {
         (Some(file), _) => {
-            let sets = redup_engine::changes(&target, &narrator)?;
+            let sets = redup_engine::changes(&target, false, &narrator)?;
             file_history(&sets, &file, zone)
         }
+        (None, Some(number)) if session.flag(Opt::JsonStat) => {
+            let sets = redup_engine::changes(&target, true, &narrator)?;
+            match number {
+                // All of them.
+                -1 => stored_statistics(sets.iter()),
+                number => stored_statistics([newest(&sets, number)?].into_iter()),
+            }
+        }
         (None, Some(number)) => {
-            let sets = redup_engine::changes(&target, &narrator)?;
+            let sets = redup_engine::changes(&target, false, &narrator)?;
             set_changes(newest(&sets, number)?, zone)
         }
         (None, None) => {

@@ -1,6 +1,6 @@
 //! From a URL and the options about stores to an open store.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +29,7 @@ pub(crate) fn open(
     ui: &Arc<Ui>,
     runtime: &Handle,
 ) -> Result<Arc<dyn Storage>, Failure> {
+    let url = &with_gio(url, args);
     let storage: Arc<dyn Storage> = match TargetUrl::parse(local_gio(url)).map_err(url_failure)? {
         TargetUrl::File(file) => Arc::new(FileStorage::new(file.path())),
         TargetUrl::S3(s3) => {
@@ -47,6 +48,16 @@ pub(crate) fn open(
         told.warning(crate::ui::escape_lines(&text));
     });
     Ok(Arc::new(retry))
+}
+
+/// `--gio` is the prefix of the URL.
+fn with_gio(url: &OsStr, args: &Args) -> OsString {
+    let mut prefixed = OsString::new();
+    if args.options.flag(Opt::Gio) && !url.as_bytes().starts_with(b"gio+") {
+        prefixed.push("gio+");
+    }
+    prefixed.push(url);
+    prefixed
 }
 
 /// A desktop program names local folders `gio+file://`.

@@ -21,6 +21,8 @@ impl Code {
     pub(crate) const MANIFESTS_DIFFER: Self = Self(5);
     /// A manifest cannot be read.
     pub(crate) const BAD_MANIFEST: Self = Self(6);
+    /// An option that duplicity gave up.
+    pub(crate) const DEPRECATED: Self = Self(10);
     /// The restore target holds something.
     pub(crate) const TARGET_NOT_EMPTY: Self = Self(11);
     /// The folder to verify is missing.

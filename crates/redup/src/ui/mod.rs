@@ -7,14 +7,16 @@ mod changes;
 mod difference;
 mod escape;
 mod format;
+mod jsonstat;
 mod message;
 mod narrator;
+mod progress;
 mod removal;
 mod statistics;
 mod status;
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -24,8 +26,10 @@ pub(crate) use changes::{file_history, set_changes};
 pub(crate) use difference::{path_bytes, path_text, type_word};
 pub(crate) use escape::{escape, escape_lines, quote_word};
 pub(crate) use format::{pretty_time, standard_offset};
+pub(crate) use jsonstat::{RunFacts, run_statistics, stored_statistics};
 pub(crate) use message::{Level, Message};
 pub(crate) use narrator::Narrator;
+pub(crate) use progress::Progress;
 pub(crate) use statistics::statistics;
 pub(crate) use status::status;
 
@@ -54,6 +58,9 @@ struct Outputs {
     stdout: Box<dyn Write + Send>,
     stderr: Box<dyn Write + Send>,
     logs: Vec<File>,
+    /// The last line on standard output is one of progress, on a terminal, and the next may take
+    /// its place.
+    replaceable: bool,
 }
 
 impl Ui {
@@ -81,6 +88,7 @@ impl Ui {
                 stdout,
                 stderr,
                 logs,
+                replaceable: false,
             }),
         }
     }
@@ -103,6 +111,15 @@ impl Ui {
     /// Says it on the terminal and on the log streams, if the verbosity lets it through. A stream
     /// that is closed is no error: the work goes on.
     pub(crate) fn say(&self, message: &Message) {
+        self.say_as(message, false);
+    }
+
+    /// Says how far the work is: on a terminal in the place of the last such line.
+    pub(crate) fn progress(&self, message: &Message) {
+        self.say_as(message, io::stdout().is_terminal());
+    }
+
+    fn say_as(&self, message: &Message, replaceable: bool) {
         if !message.forced && !self.shows(message.level) {
             return;
         }
@@ -114,7 +131,11 @@ impl Ui {
         if message.text.is_empty() {
             return;
         }
-        let line = format!("{}{}\n", self.stamp(message.level), message.text);
+        let up = match std::mem::replace(&mut outputs.replaceable, replaceable) && replaceable {
+            true => "\x1b[F\x1b[2K",
+            false => "",
+        };
+        let line = format!("{up}{}{}\n", self.stamp(message.level), message.text);
         let stream = if message.level < Level::WARNING {
             &mut outputs.stderr
         } else {

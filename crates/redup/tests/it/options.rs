@@ -6,6 +6,7 @@ use redup_testkit::damage::names;
 use redup_testkit::env::TestEnv;
 use redup_testkit::fixtures::TIMES;
 use redup_testkit::listing::Listing;
+use serde_json::Value;
 
 use crate::{duplicity, redup};
 
@@ -146,4 +147,118 @@ fn the_changes_of_sets_and_files_are_told() {
     env.run(&redup(), "collection-status", args)
         .code(30)
         .says("there is no set 2: the newest chain has 2 set(s)");
+}
+
+#[test]
+fn statistics_are_printed_and_stored_as_json() {
+    let mut keys: Vec<Vec<String>> = Vec::new();
+    let mut told = Vec::new();
+    for program in [redup(), duplicity()] {
+        let mut env = plain();
+        env.options.push("--jsonstat".to_owned());
+        env.backup(&program, "full", TIMES[0]).ok();
+        fs::write(env.source().join("new"), "new").unwrap();
+        let outcome = env.backup(&program, "inc", TIMES[1]).ok();
+        let (begin, end) = (
+            outcome.stdout.find('{').unwrap(),
+            outcome.stdout.rfind('}').unwrap(),
+        );
+        let json: Value = serde_json::from_str(&outcome.stdout[begin..=end]).unwrap();
+        let meta = &json["backup_meta"];
+        assert_eq!(meta["action"], "inc");
+        assert_eq!(meta["time_full_bkp"], TIMES[0]);
+        let local = "duplicity-full.20240101T000000Z.jsonstat.gz";
+        assert!(names(&env.archive()).contains(&local.to_owned()));
+        assert!(names(&env.target()).contains(&local.to_owned()));
+        let both = [&json, meta].map(|it| it.as_object().unwrap().keys().cloned());
+        keys.push(both.into_iter().flatten().collect());
+        // Either program prints what either stored.
+        for reader in [redup(), duplicity()] {
+            let args = ["--show-changes-in-set", "-1", &env.url];
+            let said = env.run(&reader, "collection-status", args).ok().stdout;
+            let (begin, end) = (said.find('{').unwrap(), said.rfind('}').unwrap());
+            let json: Value = serde_json::from_str(&said[begin..=end]).unwrap();
+            let new = json.as_object().unwrap().len();
+            let counted = &json["full-20240101T000000Z"]["json_stat"]["NewFiles"];
+            told.push((
+                new,
+                counted.clone(),
+                json["full-20240101T000000Z"]["files_changed"].clone(),
+            ));
+        }
+    }
+    assert_eq!(keys[0], keys[1]);
+    assert!(told.iter().all(|it| it == &told[0]), "{told:?}");
+}
+
+#[test]
+fn encrypted_statistics_are_read_back() {
+    let mut env = TestEnv::new();
+    env.set("PASSPHRASE", "secret");
+    fs::create_dir(env.source()).unwrap();
+    env.options.push("--jsonstat".to_owned());
+    env.backup(&redup(), "full", TIMES[0]).ok();
+    assert!(
+        names(&env.target()).contains(&"duplicity-full.20240101T000000Z.jsonstat.gpg".to_owned())
+    );
+    env.name = "fresh".to_owned();
+    for program in [redup(), duplicity()] {
+        let args = ["--show-changes-in-set", "0", &env.url];
+        if program == duplicity() {
+            drop(env.listed(&program, None));
+        }
+        env.run(&program, "collection-status", args)
+            .ok()
+            .says("full-20240101T000000Z");
+    }
+    env.run(
+        &redup(),
+        "collection-status",
+        ["--show-changes-in-set", "0", &env.url],
+    )
+    .ok()
+    .says("\"SourceFiles\": 1");
+}
+
+#[test]
+fn progress_is_told_up_to_its_end() {
+    let mut env = plain();
+    fs::write(env.source().join("big"), vec![7; 30 << 20]).unwrap();
+    env.options
+        .extend(["--progress", "--progress-rate", "1"].map(str::to_owned));
+    let log = env.path("log");
+    env.options
+        .extend(["--log-file".to_owned(), log.display().to_string()]);
+    let bar = format!("[{}>] 100% ETA 0sec", "=".repeat(40));
+    env.backup(&redup(), "full", TIMES[0])
+        .ok()
+        .says(&bar)
+        .says("30.0MB ");
+    let stanzas = redup_testkit::log::stanzas(&fs::read_to_string(log).unwrap());
+    let last = stanzas
+        .iter()
+        .rfind(|it| it.keyword == "NOTICE" && it.code == 16);
+    let words = &last.unwrap().words;
+    assert!(
+        words.starts_with(&format!("{} ", (30 << 20) + 3)),
+        "{words}"
+    );
+    assert!(
+        words.contains(" 100 0 ") && words.ends_with(" 0"),
+        "{words}"
+    );
+}
+
+#[test]
+fn names_of_old_versions_are_not_written() {
+    let env = plain();
+    for option in ["--short-filenames", "--old-filenames"] {
+        let source = env.source().display().to_string();
+        env.run(&redup(), "full", [option, &source, &env.url])
+            .code(10)
+            .says("no longer written");
+        env.run(&redup(), "collection-status", [option, &env.url])
+            .ok();
+    }
+    assert!(names(&env.target()).is_empty());
 }

@@ -37,9 +37,9 @@ fn an_unknown_option_is_named() {
 #[test]
 fn an_option_that_only_duplicity_has_so_far_is_named_as_such() {
     check(
-        "st file:///t --jsonstat",
+        "src file:///t --no-check-remote",
         expect![
-            "23: option --jsonstat is known from duplicity but not supported by this version of redup"
+            "23: option --no-check-remote is known from duplicity but not supported by this version of redup"
         ],
     );
 }

@@ -160,8 +160,11 @@ fn help_is_this_text() {
                                       there.
           --copy-blocksize KIB        Accepted, without effect: redup chooses its own
                                       buffers.
-          --progress-rate N           Accepted, without effect: there are no progress
-                                      lines yet.
+          --progress                  Tell every few seconds how far a backup is; the
+                                      source is looked through once more for that.
+          --progress-rate N           Seconds between progress lines (default 3).
+          --jsonstat                  Print and store statistics as JSON; with
+                                      --show-changes-in-set, print those stored.
           --metadata-sync-mode full|partial
                                       Accepted, without effect: what a command needs is
                                       fetched.
