@@ -12,6 +12,7 @@ mod commands;
 mod config;
 mod env;
 mod exit;
+mod extras;
 mod panics;
 mod passphrase;
 mod program;
@@ -79,6 +80,12 @@ fn run(
     environment: Environment,
     ui: &Arc<Ui>,
 ) -> Result<Code, Failure> {
+    if program == Program::Redup
+        && let Some(done) = extras::run(&words)
+    {
+        ui.print(&done?);
+        return Ok(Code::SUCCESS);
+    }
     let exists = |path: &Path| std::fs::symlink_metadata(path).is_ok();
     match args::parse(words, &exists)? {
         Parsed::Help(topic) => ui.print(&args::help(topic, program.name())),

@@ -87,7 +87,7 @@ Targets
   s3://bucket[/prefix]        S3, also written boto3+s3:// and s3+http://
 ";
 
-fn usage(spec: &CommandSpec, program: &str) -> String {
+pub(super) fn usage(spec: &CommandSpec, program: &str) -> String {
     let mut line = format!("{program} {} [options]", spec.name);
     for shape in spec.shapes {
         line.push_str(match shape {
@@ -107,26 +107,30 @@ fn push_options(text: &mut String) {
         let mut shown = group
             .options
             .iter()
-            .filter(|spec| {
-                !spec.hidden && matches!(spec.support, Support::Yes | Support::NoEffect(_))
-            })
+            .filter(|spec| !spec.hidden)
+            .filter_map(|spec| Some((spec, help_of(spec)?)))
             .peekable();
         if shown.peek().is_none() {
             continue;
         }
         push_line(text, group.title);
-        for spec in shown {
-            let help = match spec.support {
-                Support::NoEffect(why) => format!("Accepted, without effect: {why}."),
-                _ => spec.help.to_owned(),
-            };
+        for (spec, help) in shown {
             push_wrapped(text, &format!("  {}", heading(spec)), &help, HELP_COLUMN);
         }
         push_line(text, "");
     }
 }
 
-fn heading(spec: &OptionSpec) -> String {
+/// What an option does, if it does anything here.
+pub(super) fn help_of(spec: &OptionSpec) -> Option<String> {
+    match spec.support {
+        Support::Yes => Some(spec.help.to_owned()),
+        Support::NoEffect(why) => Some(format!("Accepted, without effect: {why}.")),
+        Support::NotYet | Support::OtherStore => None,
+    }
+}
+
+pub(super) fn heading(spec: &OptionSpec) -> String {
     let mut names = Vec::new();
     names.extend(spec.short.map(|letter| format!("-{letter}")));
     names.extend(spec.names.iter().map(|name| format!("--{}", name.text)));

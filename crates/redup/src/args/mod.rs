@@ -9,6 +9,7 @@ mod error;
 mod help;
 mod options;
 mod parse;
+mod reference;
 mod spec;
 mod table;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub(crate) use command::Command;
 pub(crate) use error::ArgsError;
 pub(crate) use help::{Topic, help};
 pub(crate) use options::{Occurrence, Opt, Options, Value};
+pub(crate) use reference::FORMS;
 pub(crate) use spec::Support;
 
 /// A command line that was understood.

@@ -238,3 +238,24 @@ fn the_archive_dir_is_where_duplicity_has_it() {
         .collect();
     assert_eq!(found, [dir]);
 }
+
+#[test]
+fn a_link_called_duplicity_is_installed_and_nothing_else_replaced() {
+    let env = place();
+    go(&env, "install-compat bin")
+        .ok()
+        .says("bin/duplicity now leads to ");
+    go(&env, "install-compat bin").ok().says("is there already");
+    let linked = redup_testkit::env::Program::redup(env.path("bin/duplicity"));
+    let outcome = run(env.bare(&linked).arg("--version"));
+    assert_eq!(outcome.ok().stdout, "duplicity 3.2.1\n");
+    fs::create_dir(env.path("other")).unwrap();
+    fs::write(env.path("other/duplicity"), "theirs").unwrap();
+    go(&env, "install-compat other")
+        .code(23)
+        .says("exists and is not redup");
+    assert_eq!(fs::read(env.path("other/duplicity")).unwrap(), b"theirs");
+    go(&env, "install-compat").code(23).says("usage:");
+    go(&env, "reference man").ok().says(".TH REDUP 1");
+    go(&env, "reference none").code(23).says("usage:");
+}
