@@ -1,6 +1,7 @@
 //! Command lines as people and wrappers type them, and what they mean.
 
 mod accepted;
+mod corpus;
 mod refused;
 mod table;
 
