@@ -42,7 +42,12 @@ pub(crate) fn all() -> Result {
 /// When something cannot be installed, or a test fails.
 pub(crate) fn interop() -> Result {
     setup::for_testing()?;
-    let arguments = ["test", "--package", "redup", "--test", "it", "interop"];
+    let tests = ["interop", "housekeeping", "options", "selection", "duply"];
+    let arguments = [
+        &["test", "--package", "redup", "--test", "it", "--"],
+        &tests[..],
+    ]
+    .concat();
     sh::run(quiet(sh::cargo(&root()).args(arguments)))
 }
 
