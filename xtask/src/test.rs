@@ -91,6 +91,9 @@ fn tests() -> Result {
             "--bins",
             "--tests",
             "--no-fail-fast",
+            "--",
+            "--skip",
+            ipv6::TESTS,
         ]);
     }
     sh::run(quiet(&mut command))

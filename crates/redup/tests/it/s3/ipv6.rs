@@ -1,6 +1,6 @@
 //! A machine without IPv4, as redup's first user has it; and machines with one family broken.
 //!
-//! These tests need namespaces of their own: `cargo xtask ipv6` runs them there.
+//! These tests need namespaces of their own: `cargo xtask ipv6` runs them there, other runs leave them out.
 
 use std::fs;
 use std::net::IpAddr;
@@ -45,7 +45,6 @@ const OLD: (&[&str], &str) = (
 );
 
 #[test]
-#[ignore = "needs namespaces: cargo xtask ipv6"]
 fn the_script_works_in_both_forms_without_ipv4() {
     let world = world();
     let machine = Machine::with(&[Family::V6]);
@@ -62,7 +61,6 @@ fn the_script_works_in_both_forms_without_ipv4() {
 }
 
 #[test]
-#[ignore = "needs namespaces: cargo xtask ipv6"]
 fn the_script_works_in_both_forms_without_ipv6() {
     let world = world();
     let machine = Machine::with(&[Family::V4]);
@@ -72,7 +70,6 @@ fn the_script_works_in_both_forms_without_ipv6() {
 }
 
 #[test]
-#[ignore = "needs namespaces: cargo xtask ipv6"]
 fn a_family_that_loses_every_packet_costs_less_than_a_second() {
     const ROUNDS: usize = 5;
     let world = world();
@@ -107,7 +104,6 @@ fn a_family_that_loses_every_packet_costs_less_than_a_second() {
 }
 
 #[test]
-#[ignore = "needs namespaces: cargo xtask ipv6"]
 fn the_script_works_with_either_family_broken() {
     let world = world();
     let machine = Machine::with(&Family::ALL);
