@@ -92,6 +92,19 @@ impl Tree {
         }
     }
 
+    /// Gives files that have other content than in `before`, and nothing else that differs, another
+    /// mtime: one file renamed over another can look like that, and no backup by mtimes sees it.
+    pub(super) fn show_changes_since(&mut self, before: &Self) {
+        for (key, node) in &mut self.nodes {
+            if let Some(old) = before.nodes.get(key)
+                && (old.mode, old.mtime) == (node.mode, node.mtime)
+                && old.kind != node.kind
+            {
+                node.mtime += 1;
+            }
+        }
+    }
+
     fn edit_content(&mut self, at: &Index, now: i64, change: impl FnOnce(&mut Vec<u8>)) {
         let files = self.keys(|_, node| matches!(node.kind, NodeKind::File(_)));
         let Some(node) = pick(at, &files).and_then(|key| self.nodes.get_mut(&key)) else {

@@ -31,10 +31,12 @@ pub fn history(paths: usize, steps: usize) -> impl Strategy<Value = Vec<Tree>> {
     (tree(paths), vec(edits(0..8), 1..=steps)).prop_map(|(first, scripts)| {
         let mut states = vec![first];
         for (step, script) in scripts.iter().enumerate() {
-            let mut next = states.last().cloned().unwrap_or_default();
+            let before = states.last().cloned().unwrap_or_default();
+            let mut next = before.clone();
             for edit in script {
                 next.edit(edit, BASE_MTIME + 60 * (step as i64 + 1));
             }
+            next.show_changes_since(&before);
             states.push(next);
         }
         states
