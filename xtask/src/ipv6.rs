@@ -53,7 +53,9 @@ fn way() -> Option<&'static [&'static str]> {
 fn tests(way: &[&str]) -> Result {
     let runner = format!("target.'cfg(unix)'.runner={way:?}");
     let mut command: Command = sh::cargo(&root());
-    command.args(["--config", &runner, "test", "--package", "redup"]);
+    // Of all packages, as the other tests are built: with the features of one alone, cargo would
+    // build half of the dependencies again.
+    command.args(["--config", &runner, "test", "--workspace"]);
     command.args(["--test", "it", TESTS, "--"]);
     command.args(["--nocapture", "--test-threads=1"]);
     sh::run(&mut command)
