@@ -112,6 +112,20 @@ const OLD_DUPLICITY: Venv = Venv {
     whole: &["fasteners==0.20", "future", "setuptools"],
 };
 
+/// A program of crates.io under `target/test-tools`, built once for a checkout.
+struct Crate {
+    name: &'static str,
+    version: &'static str,
+    features: &'static str,
+}
+
+/// The second S3 server; SeaweedFS is the first.
+const S3S_FS: Crate = Crate {
+    name: "s3s-fs",
+    version: "0.14.1",
+    features: "binary",
+};
+
 /// What a release build needs beyond Rust.
 ///
 /// # Errors
@@ -133,6 +147,7 @@ pub(crate) fn for_testing() -> Result {
     for venv in VENVS {
         venv.install(&tools)?;
     }
+    S3S_FS.install(&tools)?;
     if duplicity_0_8_22().is_none() {
         install(TO_BUILD_DUPLICITY)?;
         OLD_DUPLICITY.install(&tools)?;
@@ -164,6 +179,33 @@ impl Venv {
                 sh::run(pip.args(flag).args(packages))?;
             }
         }
+        Ok(fs::write(mark, wanted)?)
+    }
+}
+
+impl Crate {
+    fn install(&self, tools: &Path) -> Result {
+        let dir = tools.join(self.name);
+        let mark = dir.join("installed");
+        let wanted = format!("{} {} {}", self.name, self.version, self.features);
+        if fs::read_to_string(&mark).is_ok_and(|found| found == wanted) {
+            return Ok(());
+        }
+        println!(
+            "==> building {} {} into target/test-tools/{}, once for this checkout",
+            self.name, self.version, self.name
+        );
+        // This way it builds in half the time: a minute and a half on two cores, against three.
+        let mut cargo = sh::cargo(&root());
+        cargo
+            .args(["install", "--quiet", "--locked", "--debug", "--force"])
+            .args([self.name, "--version", self.version])
+            .args(["--features", self.features])
+            .arg("--root")
+            .arg(&dir)
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            .env_remove("CARGO_TARGET_DIR");
+        sh::run(&mut cargo)?;
         Ok(fs::write(mark, wanted)?)
     }
 }

@@ -24,7 +24,7 @@ use aws_sdk_s3::config::{
 };
 use aws_sdk_s3::error::BoxError;
 use aws_types::service_config::ServiceConfigKey;
-use redup_storage::{ErrorKind, Op, Result, S3Location};
+use redup_storage::{ErrorKind, ObjectKind, Op, Result, S3Location};
 
 use crate::checksum::Checksums;
 use crate::endpoint::{Configured, Endpoint};
@@ -271,7 +271,10 @@ fn bucket(
             on_amazon: endpoint.on_amazon,
             dual_stack: endpoint.is_dual_stack(),
             kms: matches!(options.encryption, Encryption::Kms { .. }),
-            class_asked: !options.classes.is_default(),
+            class: options
+                .classes
+                .choose(ObjectKind::Volume, None, endpoint.on_amazon)
+                .map(|class| class.as_str().to_owned()),
         },
         options: options.clone(),
         part_size: options.settled_part_size(),

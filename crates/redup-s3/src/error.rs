@@ -64,8 +64,8 @@ pub(crate) struct Place {
     pub(crate) on_amazon: bool,
     pub(crate) dual_stack: bool,
     pub(crate) kms: bool,
-    /// Whether a storage class was named.
-    pub(crate) class_asked: bool,
+    /// The storage class of volumes, where one is named.
+    pub(crate) class: Option<String>,
 }
 
 impl Place {

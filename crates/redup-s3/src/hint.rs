@@ -15,7 +15,7 @@ pub(crate) fn hint(failure: &Failure, op: Op, place: &Place) -> Option<String> {
 fn hint_on_answer(failure: &Failure, op: Op, place: &Place) -> Option<String> {
     let Place { bucket, .. } = place;
     let hint = match failure.code.as_deref().unwrap_or_default() {
-        "InvalidAccessKeyId" => {
+        "InvalidAccessKeyId" | "NotSignedUp" => {
             "the server does not know the access key: check AWS_ACCESS_KEY_ID or the profile".into()
         }
         "SignatureDoesNotMatch" => match place.on_amazon {
@@ -43,8 +43,10 @@ fn hint_on_answer(failure: &Failure, op: Op, place: &Place) -> Option<String> {
             "the object is in an archive storage class: restore it in S3 first, then try again"
                 .into()
         }
-        "InvalidStorageClass" => class_hint(),
-        "InvalidArgument" | "NotImplemented" if place.class_asked && is_upload(op) => class_hint(),
+        "InvalidStorageClass" => class_hint(place),
+        "InvalidArgument" | "NotImplemented" if place.class.is_some() && is_upload(op) => {
+            class_hint(place)
+        }
         _ if failure.means_missing_bucket(op) => {
             "check the bucket's name and the server; buckets are never created".into()
         }
@@ -57,9 +59,12 @@ fn hint_on_answer(failure: &Failure, op: Op, place: &Place) -> Option<String> {
     Some(hint)
 }
 
-fn class_hint() -> String {
-    "the server does not have the storage class asked for: choose another with --s3-storage-class"
-        .into()
+fn class_hint(place: &Place) -> String {
+    let class = place.class.as_deref().unwrap_or("asked for");
+    format!(
+        "the server does not have the storage class {class}: name one that it has, such as \
+         --s3-storage-class STANDARD"
+    )
 }
 
 fn is_upload(op: Op) -> bool {

@@ -14,7 +14,8 @@
 //! | [`log`] | duplicity's messages for programs, read back |
 //! | [`tools`] | where `cargo xtask test` put duplicity, gpg and the S3 server |
 //! | [`gpghome`] | a GnuPG home with the fixture keys |
-//! | [`seaweed`] | a real S3 server on loopback |
+//! | [`server`] | what the S3 servers have in common |
+//! | [`seaweed`], [`s3s`] | two real S3 servers on loopback, of different makers |
 //! | [`faulty`] | a proxy that does to requests and answers what networks and servers do |
 //! | [`network`] | machines of their own, with the IP families and losses a test chooses |
 //! | [`surroundings`] | without root's rights, or on a disk that is nearly full |
@@ -31,7 +32,9 @@ pub mod listing;
 pub mod log;
 pub mod network;
 pub mod run;
+pub mod s3s;
 pub mod seaweed;
+pub mod server;
 pub mod surroundings;
 pub mod tools;
 pub mod trees;

@@ -1,16 +1,16 @@
 //! A real S3 server on loopback: SeaweedFS, with a folder, ports and keys of its own.
 
 use std::fs;
-use std::hash::{BuildHasher, RandomState};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::server::{self, Keeper, S3Server, free_ports};
 use crate::tools;
 
 /// How long the server may take to answer. It needs about four seconds on an idle machine.
@@ -25,7 +25,7 @@ const PORTS: usize = 8;
 /// that started it does, however that comes about.
 #[derive(Debug)]
 pub struct SeaweedServer {
-    keeper: Child,
+    keeper: Keeper,
     ports: [u16; PORTS],
     folder: TempDir,
     tls: Option<Tls>,
@@ -44,9 +44,9 @@ pub struct Tls {
 
 impl SeaweedServer {
     /// The name of the key that may do everything.
-    pub const ACCESS_KEY: &'static str = "redup-test-key";
+    pub const ACCESS_KEY: &'static str = server::ACCESS_KEY;
     /// Its secret.
-    pub const SECRET_KEY: &'static str = "redup-test-secret";
+    pub const SECRET_KEY: &'static str = server::SECRET_KEY;
     /// The name of a key that may list and read, and not write.
     pub const READ_ONLY_KEY: &'static str = "redup-read-key";
     /// Its secret.
@@ -124,21 +124,7 @@ impl SeaweedServer {
     /// machine's.
     #[must_use]
     pub fn environment(&self) -> Vec<(&'static str, String)> {
-        let nothing = self
-            .folder
-            .path()
-            .join("no-such-file")
-            .display()
-            .to_string();
-        let mut variables = vec![
-            ("AWS_ACCESS_KEY_ID", Self::ACCESS_KEY.into()),
-            ("AWS_SECRET_ACCESS_KEY", Self::SECRET_KEY.into()),
-            ("AWS_ENDPOINT_URL_S3", self.endpoint_url()),
-            ("AWS_REGION", "us-east-1".into()),
-            ("AWS_EC2_METADATA_DISABLED", "true".into()),
-            ("AWS_CONFIG_FILE", nothing.clone()),
-            ("AWS_SHARED_CREDENTIALS_FILE", nothing),
-        ];
+        let mut variables = server::environment(&self.endpoint_url(), self.folder.path());
         if let Some(tls) = &self.tls {
             variables.push(("AWS_CA_BUNDLE", tls.authority.display().to_string()));
         }
@@ -151,7 +137,7 @@ impl SeaweedServer {
     /// When the server does not.
     #[track_caller]
     pub fn create_bucket(&self, name: &str) {
-        self.boto3(&format!("s3.create_bucket(Bucket={name:?})"));
+        S3Server::create_bucket(self, name);
     }
 
     /// Runs Python with `s3`, a boto3 client of this server, and `json`; returns what it prints.
@@ -161,18 +147,7 @@ impl SeaweedServer {
     /// When boto3 is not installed or the script fails.
     #[track_caller]
     pub fn boto3(&self, script: &str) -> String {
-        let program = format!(
-            "import boto3, json\ns3 = boto3.client('s3', endpoint_url={:?})\n{script}\n",
-            self.endpoint_url()
-        );
-        let output = Command::new(tools::python_with_boto3())
-            .args(["-c", &program])
-            .envs(self.environment())
-            .output()
-            .expect("python runs");
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{script}\n{errors}");
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        S3Server::boto3(self, script)
     }
 
     /// False when that will never be, for want of a port.
@@ -199,28 +174,31 @@ impl SeaweedServer {
     }
 
     fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        self.keeper.log()
     }
 }
 
-impl Drop for SeaweedServer {
-    fn drop(&mut self) {
-        drop(self.keeper.stdin.take());
-        self.keeper.wait().ok();
+impl S3Server for SeaweedServer {
+    fn address(&self) -> SocketAddr {
+        self.address()
+    }
+
+    fn endpoint_url(&self) -> String {
+        self.endpoint_url()
+    }
+
+    fn environment(&self) -> Vec<(&'static str, String)> {
+        self.environment()
     }
 }
 
-/// Starts the server below a shell that ends it when its own standard input closes, which the
-/// system sees to even if this process is killed.
 fn launch(
     program: &Path,
     folder: &Path,
     ports: &[u16; PORTS],
     tls: Option<&Tls>,
     names: &[&str],
-) -> Child {
-    const KEEP: &str =
-        r#"log=$1; shift; "$@" >"$log" 2>&1 & server=$!; cat >/dev/null; kill -9 "$server""#;
+) -> Keeper {
     let data = folder.join("data");
     fs::create_dir(&data).expect("a folder for the server");
     let [
@@ -240,10 +218,8 @@ fn launch(
             argument("key", &tls.key),
         ]
     });
-    Command::new("sh")
-        .args(["-c", KEEP, "sh"])
-        .arg(folder.join("log"))
-        .arg(program)
+    let mut command = Command::new(program);
+    command
         .args(["server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"])
         .args([
             "-master.telemetry=false",
@@ -269,12 +245,8 @@ fn launch(
         .args(tls.into_iter().flatten())
         .arg(format!("-s3.domainName={}", names.join(",")))
         .current_dir(folder)
-        .env("HOME", folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("a shell")
+        .env("HOME", folder);
+    Keeper::start(&command, &folder.join("log"))
 }
 
 fn write_identities(path: &Path) {
@@ -296,21 +268,6 @@ fn write_identities(path: &Path) {
         ),
     ]});
     fs::write(path, identities.to_string()).expect("a file for the keys");
-}
-
-/// Ports that nobody uses at the moment, below those that the system gives to connections on their
-/// way out: among these any could be taken in the next moment.
-fn free_ports() -> [u16; PORTS] {
-    const FIRST: u64 = 10_000;
-    const COUNT: u64 = 22_000;
-    let random = RandomState::new();
-    let mut candidates = (0_u64..).map(|number| {
-        let port = FIRST + random.hash_one(number) % COUNT;
-        u16::try_from(port).unwrap_or_default()
-    });
-    let mut bind = || candidates.find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok());
-    let listeners: [TcpListener; PORTS] = std::array::from_fn(|_| bind().expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("a bound port").port())
 }
 
 /// The answer to a plain GET, head and body, if there is one.

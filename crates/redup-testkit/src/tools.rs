@@ -102,6 +102,16 @@ pub fn weed() -> PathBuf {
     existing(root().join("seaweedfs/bin/weed"), "SeaweedFS")
 }
 
+/// The s3s-fs program, an S3 server.
+///
+/// # Panics
+/// When it is not installed.
+#[must_use]
+#[track_caller]
+pub fn s3s_fs() -> PathBuf {
+    existing(root().join("s3s-fs/bin/s3s-fs"), "s3s-fs")
+}
+
 /// A Python that has boto3, to look at an S3 server with other eyes than ours.
 ///
 /// # Panics

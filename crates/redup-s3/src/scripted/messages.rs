@@ -126,7 +126,7 @@ async fn storage_classes() {
         &storing(options("bkt"), class).await,
         expect![[r#"
         Unsupported: cannot write s3://bkt/p/vol1: InvalidStorageClass: The storage class is not valid (status 400, request id REQ1)
-        hint: the server does not have the storage class asked for: choose another with --s3-storage-class"#]],
+        hint: the server does not have the storage class STANDARD_IA: name one that it has, such as --s3-storage-class STANDARD"#]],
     );
     let script = Script::new(|seen| match seen.method.as_str() {
         "GET" => Answer::error(403, "InvalidObjectState", "The operation is not valid"),

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use redup_s3::{ClassPolicy, S3Options, S3Storage};
 use redup_storage::{ObjectKind, Retry, RetryPolicy, Storage, conformance};
+use redup_testkit::s3s::S3sServer;
 use redup_testkit::seaweed::SeaweedServer;
+use redup_testkit::server::S3Server;
 
 use crate::surroundings::{Notices, options, runtime, with_store};
 
@@ -20,22 +22,34 @@ fn ask(server: &SeaweedServer, script: &str) -> serde_json::Value {
 }
 
 #[test]
-fn the_store_conforms_below_a_prefix_and_at_the_top_of_a_bucket() {
-    with_store("s3://backups/deep/prefix", |server, store| async move {
-        let below = conformance::run(Arc::new(store.clone())).await;
-        assert!(below.is_ok(), "{below:?}");
-        let retrying = Retry::new(Arc::new(store), RetryPolicy::default());
+fn the_store_conforms_on_both_servers_below_a_prefix_and_at_the_top_of_a_bucket() {
+    conforms_on(&SeaweedServer::start());
+    conforms_on(&S3sServer::start());
+}
+
+#[track_caller]
+fn conforms_on(server: &dyn S3Server) {
+    server.create_bucket("backups");
+    server.create_bucket("whole");
+    runtime().block_on(async {
+        let store = async |target| {
+            let notices = Notices::default();
+            let options = notices.listen(options(server, target));
+            (S3Storage::connect(options).await.unwrap(), notices)
+        };
+        let (below, notices) = store("s3://backups/deep/prefix").await;
+        let outcome = conformance::run(Arc::new(below.clone())).await;
+        assert!(outcome.is_ok(), "{outcome:?}");
+        assert_eq!(notices.all(), [], "the server takes all that we send");
+        let retrying = Retry::new(Arc::new(below), RetryPolicy::default());
         retrying
             .put("beside", pattern(3), ObjectKind::Other)
             .await
             .unwrap();
 
-        server.create_bucket("whole");
-        let top = S3Storage::connect(options(&server, "s3://whole"))
-            .await
-            .unwrap();
-        let top = conformance::run(Arc::new(top)).await;
-        assert!(top.is_ok(), "{top:?}");
+        let (top, _) = store("s3://whole").await;
+        let outcome = conformance::run(Arc::new(top)).await;
+        assert!(outcome.is_ok(), "{outcome:?}");
 
         let listed = retrying.list().await.unwrap();
         assert_eq!(listed.len(), 1, "{listed:?}");
@@ -70,7 +84,7 @@ fn objects_arrive_with_content_class_and_type() {
         };
         let options = S3Options {
             classes,
-            ..options(&server, "s3://backups/p")
+            ..options(&*server, "s3://backups/p")
         };
         let store = S3Storage::connect(notices.listen(options)).await.unwrap();
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use redup_s3::{Keys, Notice, S3Options, S3Storage};
 use redup_storage::{S3Url, TargetUrl};
 use redup_testkit::seaweed::SeaweedServer;
+use redup_testkit::server::{self, S3Server};
 
 pub(crate) fn url(text: &str) -> S3Url {
     match TargetUrl::parse(text).unwrap() {
@@ -14,11 +15,11 @@ pub(crate) fn url(text: &str) -> S3Url {
 }
 
 /// Options for a bucket of this server.
-pub(crate) fn options(server: &SeaweedServer, target: &str) -> S3Options {
+pub(crate) fn options(server: &dyn S3Server, target: &str) -> S3Options {
     S3Options {
         endpoint_url: Some(server.endpoint_url()),
         region: Some("us-east-1".into()),
-        keys: Some(keys(SeaweedServer::ACCESS_KEY, SeaweedServer::SECRET_KEY)),
+        keys: Some(keys(server::ACCESS_KEY, server::SECRET_KEY)),
         part_size: Some(5 << 20),
         ..S3Options::new(url(target))
     }

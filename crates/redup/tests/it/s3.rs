@@ -11,6 +11,7 @@ use redup_testkit::gpghome::ENCRYPT_KEY;
 use redup_testkit::listing::Listing;
 use redup_testkit::run::run;
 use redup_testkit::seaweed::SeaweedServer;
+use redup_testkit::server::S3Server;
 use redup_testkit::trees;
 
 use crate::{duplicity, redup};
@@ -22,6 +23,7 @@ mod ipv6;
 mod objects;
 mod restart;
 mod script;
+mod servers;
 mod trouble;
 
 const BUCKET: &str = "backups";
@@ -209,7 +211,7 @@ fn check_objects(server: &SeaweedServer) {
     assert_eq!(uploads.trim(), "0", "unfinished uploads cost money");
 }
 
-fn download(server: &SeaweedServer, folder: &Path) {
+fn download(server: &dyn S3Server, folder: &Path) {
     server.boto3(&format!(
         "import os\n\
          for page in s3.get_paginator('list_objects_v2').paginate(Bucket='{BUCKET}', Prefix='path/to/dup'):\n \
