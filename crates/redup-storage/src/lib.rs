@@ -5,7 +5,7 @@
 //! * the trait itself ([`Storage`], [`Upload`]) with its guarantees, and [`Error`];
 //! * [`TargetUrl`], which says what store a user's URL means;
 //! * [`FileStorage`] for a local folder and [`MemoryStorage`] for tests;
-//! * [`wrap`]: stores around a store ([`Retry`], [`Record`], [`Fault`]);
+//! * [`wrap`]: stores around a store ([`Retry`], [`Interruptible`], [`Record`], [`Fault`]);
 //! * [`conformance`]: one suite that every store and every wrapper passes.
 //!
 //! The S3 store is a crate of its own, so that only the program that offers it builds it.
@@ -28,4 +28,6 @@ pub use name::check_name;
 pub use parts::PartLedger;
 pub use store::{ObjectInfo, ObjectKind, Storage, Tuning, Unfinished, Upload};
 pub use url::{FileUrl, S3Location, S3Url, TargetUrl, UrlError, masked};
-pub use wrap::{Action, Call, Fault, FaultRule, Record, Retry, RetryEvent, RetryPolicy, When};
+pub use wrap::{
+    Action, Call, Fault, FaultRule, Interruptible, Record, Retry, RetryEvent, RetryPolicy, When,
+};

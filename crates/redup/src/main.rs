@@ -32,6 +32,7 @@ use args::{Opt, Options, Parsed};
 use env::Environment;
 use exit::{Code, Failure};
 use program::Program;
+use signals::LastDeed;
 use ui::{Ui, UiOptions};
 
 fn main() -> ExitCode {
@@ -91,9 +92,10 @@ fn run(
         Parsed::Help(topic) => ui.print(&args::help(topic, program.name())),
         Parsed::Version => ui.print(&program.version()),
         Parsed::Run(args) => {
-            signals::install(Arc::clone(ui))
+            let last_deed = LastDeed::default();
+            signals::install(Arc::clone(ui), last_deed.clone())
                 .map_err(|error| Failure::from_error(Code::EXCEPTION, &error).extra("OSError"))?;
-            return commands::run(args, environment, ui);
+            return commands::run(args, environment, ui, last_deed);
         }
     }
     Ok(Code::SUCCESS)

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use redup_storage::{
-    Fault, FileStorage, MemoryStorage, Record, Retry, RetryPolicy, Storage, conformance,
+    Fault, FileStorage, Interruptible, MemoryStorage, Record, Retry, RetryPolicy, Storage,
+    conformance,
 };
 
 #[track_caller]
@@ -40,6 +41,12 @@ fn retry_conforms() {
         Arc::new(MemoryStorage::new()),
         RetryPolicy::default(),
     ));
+}
+
+#[test]
+fn interruptible_conforms() {
+    let (_folder, storage) = file();
+    passes(Interruptible::new(Arc::new(storage)));
 }
 
 #[test]

@@ -11,10 +11,11 @@ mod verify;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use redup_engine::Target;
 use redup_format::time::Timestamp;
+use redup_storage::{Interruptible, Storage};
 use tokio::runtime::Runtime;
 
 use crate::args::{Args, Command, Opt};
@@ -22,6 +23,7 @@ use crate::config::{self, Encryption, Keys, Places};
 use crate::env::Environment;
 use crate::exit::{Code, Failure};
 use crate::program::Program;
+use crate::signals::LastDeed;
 use crate::times::Clock;
 use crate::ui::{Narrator, Ui, standard_offset};
 
@@ -29,11 +31,20 @@ use crate::ui::{Narrator, Ui, standard_offset};
 /// being filled, within the 512 MiB that the whole process keeps to.
 const TRANSFER_MEMORY: u64 = 128 << 20;
 
-/// Does what `args` say.
+/// How long a signal waits for uploads to be given up at the store.
+const TIME_TO_GIVE_UP: Duration = Duration::from_secs(5);
+
+/// Does what `args` say. When a signal ends the process before, `last_deed` frees what is being
+/// uploaded.
 ///
 /// # Errors
 /// With what ended the run.
-pub(crate) fn run(args: Args, environment: Environment, ui: &Arc<Ui>) -> Result<Code, Failure> {
+pub(crate) fn run(
+    args: Args,
+    environment: Environment,
+    ui: &Arc<Ui>,
+    last_deed: LastDeed,
+) -> Result<Code, Failure> {
     for remark in &args.remarks {
         ui.info(remark);
     }
@@ -41,7 +52,7 @@ pub(crate) fn run(args: Args, environment: Environment, ui: &Arc<Ui>) -> Result<
         ui.warning("Running in 'ignore errors' mode due to --ignore-errors.\nPlease reconsider if this was not intended");
     }
     refuse_old_names(&args)?;
-    let session = Session::new(args, environment, ui)?;
+    let session = Session::new(args, environment, ui, last_deed)?;
     match session.args.command {
         Command::Backup | Command::Full | Command::Incremental => backup::run(&session),
         Command::Restore => restore::run(&session),
@@ -80,10 +91,16 @@ struct Session {
     places: Places,
     encryption: Encryption,
     runtime: Runtime,
+    last_deed: LastDeed,
 }
 
 impl Session {
-    fn new(args: Args, environment: Environment, ui: &Arc<Ui>) -> Result<Self, Failure> {
+    fn new(
+        args: Args,
+        environment: Environment,
+        ui: &Arc<Ui>,
+        last_deed: LastDeed,
+    ) -> Result<Self, Failure> {
         let now = whole_seconds(SystemTime::now());
         let separator = args
             .options
@@ -113,6 +130,7 @@ impl Session {
             places,
             encryption,
             runtime,
+            last_deed,
         })
     }
 
@@ -129,13 +147,25 @@ impl Session {
         } = self;
         let storage = config::open(&self.places.url, args, environment, ui, runtime.handle())?;
         Ok(Target {
-            storage,
+            storage: self.interruptible(storage),
             runtime: runtime.handle().clone(),
             archive_dir: self.places.archive_dir.clone(),
             naming: config::naming(args),
             keys: Arc::new(keys),
             transfer_memory: TRANSFER_MEMORY,
         })
+    }
+
+    /// The store, with uploads that a signal gives up.
+    fn interruptible(&self, storage: Arc<dyn Storage>) -> Arc<dyn Storage> {
+        let storage = Interruptible::new(storage);
+        let (last, runtime) = (storage.clone(), self.runtime.handle().clone());
+        self.last_deed.set(move || {
+            runtime.block_on(async {
+                drop(tokio::time::timeout(TIME_TO_GIVE_UP, last.interrupt()).await);
+            });
+        });
+        Arc::new(storage)
     }
 
     /// Tells what the engine does.

@@ -1,6 +1,8 @@
 //! A run killed in the middle of its uploads is gone on with, by redup or by duplicity.
 
 use std::collections::BTreeMap;
+use std::thread::sleep;
+use std::time::Duration;
 
 use redup_testkit::damage::names;
 use redup_testkit::env::{Program, TestEnv};
@@ -8,6 +10,7 @@ use redup_testkit::fixtures::TIMES;
 use redup_testkit::listing::Listing;
 use redup_testkit::seaweed::SeaweedServer;
 use redup_testkit::trees;
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::server_and_env;
 use crate::{duplicity, redup};
@@ -46,6 +49,31 @@ fn uploads_that_a_killed_run_left_open_are_freed_by_the_next_and_others_are_not(
         .ok()
         .never_says("may still take up space");
     assert_eq!(open_uploads(&server), others);
+}
+
+#[test]
+fn a_signal_leaves_no_upload_open() {
+    let (server, env) = one_large_volume();
+    for signal in [Signal::INT, Signal::TERM] {
+        let run = env.start_backup(&redup(), "full", TIMES[0]);
+        let id = Pid::from_raw(run.id().cast_signed()).unwrap();
+        let mut sent = false;
+        // Held still while the server is asked, which takes longer than an upload.
+        let (_, outcome) = run.kill_when(|| {
+            if !sent && kill_process(id, Signal::STOP).is_ok() {
+                sent = !open_uploads(&server).is_empty();
+                if sent {
+                    kill_process(id, signal).unwrap();
+                }
+                kill_process(id, Signal::CONT).unwrap();
+                sleep(Duration::from_millis(20));
+            }
+            false
+        });
+        assert!(sent, "it was over too early\n{outcome}");
+        assert_eq!(open_uploads(&server), [""; 0], "{signal:?}\n{outcome}");
+        assert!(stored(&server).is_empty(), "it went on\n{outcome}");
+    }
 }
 
 fn resumed_by(program: &Program) {
@@ -98,6 +126,16 @@ fn interrupted() -> (SeaweedServer, TestEnv) {
     let run = env.start_backup(&redup(), "full", TIMES[0]);
     let (killed, outcome) = run.kill_when(|| noted(&env) >= 3);
     assert!(killed, "it was over too early\n{outcome}");
+    (server, env)
+}
+
+/// A source that makes one volume of many parts.
+fn one_large_volume() -> (SeaweedServer, TestEnv) {
+    let (server, mut env) = server_and_env();
+    env.options = ["--volsize", "200", "--s3-multipart-chunk-size", "5"]
+        .map(str::to_owned)
+        .into();
+    trees::filler(50).write(&env.source());
     (server, env)
 }
 
