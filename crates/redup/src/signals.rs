@@ -41,7 +41,7 @@ pub(crate) fn install(ui: Arc<Ui>, last_deed: LastDeed) -> io::Result<()> {
     // instead of ending the process without one.
     signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
-    let mut await_end = move || {
+    let await_end = move || {
         let mut signals = signals.forever();
         let Some(signal) = signals.next() else { return };
         restore_echo();
@@ -61,7 +61,7 @@ pub(crate) fn install(ui: Arc<Ui>, last_deed: LastDeed) -> io::Result<()> {
     };
     thread::Builder::new()
         .name("signals".to_owned())
-        .spawn(move || await_end())?;
+        .spawn(await_end)?;
     Ok(())
 }
 
