@@ -1,7 +1,8 @@
 //! Checksums on uploads, and servers that do not want them.
 //!
 //! Every upload names CRC32 on create, each part and complete, with the value computed here: that
-//! form works on the most servers, and lets the server find damage on the way. A server other than
+//! form works on the most servers, and lets the server find damage on the way. It is of the whole object,
+//! not a checksum of the parts' checksums, so that HEAD tells whether an object is what was sent. A server other than
 //! Amazon's that refuses its first upload because of it is asked again without, and so for the
 //! rest of the run.
 
@@ -101,7 +102,27 @@ fn looks_like_refusal(failure: &Failure) -> bool {
 
 /// The CRC32 of `data` as the protocol writes it.
 pub(crate) fn crc32(data: &[u8]) -> String {
-    base64::encode(crc32fast::hash(data).to_be_bytes())
+    encode(crc32fast::hash(data))
+}
+
+/// A CRC32 as the protocol writes it.
+pub(crate) fn encode(crc32: u32) -> String {
+    base64::encode(crc32.to_be_bytes())
+}
+
+/// A CRC32 that was written so.
+pub(crate) fn decode(text: &str) -> Option<u32> {
+    let bytes = base64::decode(text).ok()?.try_into().ok()?;
+    Some(u32::from_be_bytes(bytes))
+}
+
+/// The CRC32 of pieces behind each other, each given by its own and its length.
+pub(crate) fn combine(pieces: impl IntoIterator<Item = (u32, u64)>) -> u32 {
+    let mut whole = crc32fast::Hasher::new();
+    for (crc32, len) in pieces {
+        whole.combine(&crc32fast::Hasher::new_with_initial_len(crc32, len));
+    }
+    whole.finalize()
 }
 
 #[cfg(test)]
@@ -111,6 +132,17 @@ mod tests {
     #[test]
     fn the_value_is_big_endian_base64() {
         assert_eq!(crc32(b"123456789"), "y/Q5Jg==");
+        assert_eq!(decode("y/Q5Jg=="), Some(0xcbf4_3926));
+        for text in ["", "y/Q5Jg==-2", "y/Q5JgAA"] {
+            assert_eq!(decode(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn that_of_the_whole_follows_from_those_of_the_parts() {
+        let pieces = [&b"1234"[..], b"", b"56789"];
+        let known = pieces.map(|piece| (crc32fast::hash(piece), piece.len() as u64));
+        assert_eq!(encode(combine(known)), crc32(b"123456789"));
     }
 
     #[test]

@@ -40,8 +40,11 @@ fn hint_on_answer(failure: &Failure, op: Op, place: &Place) -> Option<String> {
             "{bucket:?} is taken as the bucket; if it is a server, name it with --s3-endpoint-url"
         ),
         "InvalidObjectState" => {
-            "the object is in an archive storage class: restore it in S3 first, then try again"
+            "the object is in an archive storage class: --s3-restore-tier Standard gets it out of there"
                 .into()
+        }
+        "GlacierExpeditedRetrievalNotAvailable" | "InvalidArgument" if op == Op::Thaw => {
+            "not every class has every tier: try --s3-restore-tier Standard".into()
         }
         "InvalidStorageClass" => class_hint(place),
         "InvalidArgument" | "NotImplemented" if place.class.is_some() && is_upload(op) => {
@@ -79,6 +82,7 @@ fn permission_hint(op: Op, place: &Place) -> String {
             return format!("s3:ListBucketMultipartUploads is needed on the bucket {bucket}");
         }
         Op::Head | Op::Get => "s3:GetObject",
+        Op::Thaw => "s3:RestoreObject",
         Op::Delete => "s3:DeleteObject",
         Op::Abort | Op::DiscardUnfinished => "s3:AbortMultipartUpload",
         _ => "s3:PutObject",

@@ -11,6 +11,7 @@
 //! | `class` | the storage class of each object |
 //! | `checksum` | checksums on uploads, and servers that refuse them |
 //! | `storage`, `read`, `upload` | the requests |
+//! | `facts` | what HEAD tells of an object; getting one out of an archive class |
 //! | `error` | what went wrong, in words that help |
 //!
 //! Amazon's endpoints are used dual-stack, so that hosts with IPv6 only and with IPv4 only both
@@ -22,6 +23,7 @@ mod class;
 mod connect;
 mod endpoint;
 mod error;
+mod facts;
 mod hint;
 mod http;
 mod options;
@@ -35,5 +37,5 @@ mod testing;
 mod upload;
 
 pub use class::{ClassFlags, ClassPolicy};
-pub use options::{Addressing, Encryption, Keys, Notice, NoticeSink, S3Options};
+pub use options::{Addressing, Encryption, Keys, Notice, NoticeSink, S3Options, Thaw, ThawTier};
 pub use storage::S3Storage;

@@ -41,6 +41,8 @@ pub struct S3Options {
     pub ca_file: Option<PathBuf>,
     /// Storage classes.
     pub classes: ClassPolicy,
+    /// How archived objects are thawed when that is asked for.
+    pub thaw: Thaw,
     /// Encryption by the server.
     pub encryption: Encryption,
     /// Who is granted full control of each object, as the header `x-amz-grant-full-control` has it.
@@ -77,6 +79,7 @@ impl S3Options {
             addressing: None,
             ca_file: None,
             classes: ClassPolicy::default(),
+            thaw: Thaw::default(),
             encryption: Encryption::default(),
             grant_full_control: None,
             part_size: None,
@@ -155,6 +158,37 @@ pub enum Addressing {
     Path,
     /// `https://bucket.server/key`
     VirtualHost,
+}
+
+/// How objects leave an archive class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thaw {
+    /// How fast, which is a matter of price.
+    pub tier: ThawTier,
+    /// For how many days the readable copy stays, and is paid for.
+    pub days: u32,
+}
+
+impl Default for Thaw {
+    fn default() -> Self {
+        Self {
+            tier: ThawTier::Standard,
+            days: 7,
+        }
+    }
+}
+
+/// The speeds that Amazon offers. GLACIER takes 5 to 12 hours, 3 to 5 hours, 1 to 5 minutes; DEEP_ARCHIVE
+/// 48 hours and 12 hours, and has no expedited.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ThawTier {
+    /// The cheapest.
+    Bulk,
+    /// The usual one.
+    #[default]
+    Standard,
+    /// The dearest, for objects of less than 250 MB.
+    Expedited,
 }
 
 /// Encryption at rest, done by the server.

@@ -7,17 +7,20 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Builder, RequestChecksumCalculation};
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{ChecksumAlgorithm, ServerSideEncryption, StorageClass};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, ServerSideEncryption, StorageClass};
 use bytes::Bytes;
 use redup_storage::{
     Error, ErrorKind, ObjectInfo, ObjectKind, Op, Result, Storage, Tuning, Unfinished, Upload,
     check_name,
 };
+use sha1::{Digest as _, Sha1};
 
 use crate::checksum::{Checksums, Verdict, crc32};
 use crate::connect::timeouts;
 use crate::error::{Failure, Place};
+use crate::facts::{self, SHA1_METADATA};
 use crate::options::{Encryption, Notice, S3Options};
 use crate::upload::S3Upload;
 
@@ -90,11 +93,12 @@ impl Storage for S3Storage {
 
     async fn head(&self, name: &str) -> Result<ObjectInfo> {
         self.bucket.check_name(Op::Head, name)?;
-        let len = self.bucket.head(Op::Head, name).await?;
-        Ok(ObjectInfo {
-            name: name.into(),
-            len,
-        })
+        self.bucket.look_up(Op::Head, name).await
+    }
+
+    async fn thaw(&self, object: &ObjectInfo) -> Result<()> {
+        self.bucket.check_name(Op::Thaw, &object.name)?;
+        self.bucket.thaw(object).await
     }
 
     async fn get(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
@@ -200,6 +204,7 @@ impl Bucket {
     ) -> Result<()> {
         let len = data.len() as u64;
         let (encryption, kms_key) = self.encryption();
+        let sha1 = facts::hex(&Sha1::digest(&data));
         loop {
             let checksums = self.checksums.enabled();
             let mut request = self
@@ -208,6 +213,7 @@ impl Bucket {
                 .bucket(&self.place.bucket)
                 .key(self.key(name))
                 .content_type(CONTENT_TYPE)
+                .metadata(SHA1_METADATA, &sha1)
                 .set_storage_class(self.class(kind, Some(len)))
                 .set_server_side_encryption(encryption.clone())
                 .set_ssekms_key_id(kms_key.clone())
@@ -257,8 +263,8 @@ impl Bucket {
                     && check_name(Op::List, "", name).is_ok()
                 {
                     objects.push(ObjectInfo {
-                        name: name.to_owned(),
-                        len,
+                        access: facts::access_of_listed(object),
+                        ..ObjectInfo::new(name, len)
                     });
                 }
             }
@@ -275,26 +281,48 @@ impl Bucket {
 
     /// The length of an object.
     pub(crate) async fn head(&self, op: Op, name: &str) -> Result<u64> {
-        let answer = self
-            .client
+        Ok(self.look_up(op, name).await?.len)
+    }
+
+    /// What HEAD says of an object.
+    async fn look_up(&self, op: Op, name: &str) -> Result<ObjectInfo> {
+        let len = |len: Option<i64>| {
+            len.and_then(|len| u64::try_from(len).ok()).ok_or_else(|| {
+                self.error(ErrorKind::Corrupt, op, name)
+                    .with_detail("the server names no length")
+            })
+        };
+        let answer = match self.ask_head(name, true).await {
+            // With a key of the key service, checksums need the permission to decrypt.
+            Err(failure) if failure.status == Some(403) => self.ask_head(name, false).await,
+            answer => answer,
+        };
+        match answer {
+            Ok(answer) => Ok(facts::of_head(name, len(answer.content_length())?, &answer)),
+            // An answer to HEAD has no text that would say why: one to a listing has.
+            Err(failure) if failure.status == Some(400) => {
+                let listed = self.listed_len(op, name).await?;
+                Ok(ObjectInfo::new(name, len(listed)?))
+            }
+            Err(failure) => Err(failure.into_error(op, name, &self.place)),
+        }
+    }
+
+    async fn ask_head(
+        &self,
+        name: &str,
+        checksums: bool,
+    ) -> std::result::Result<HeadObjectOutput, Failure> {
+        self.client
             .head_object()
             .bucket(&self.place.bucket)
             .key(self.key(name))
+            .set_checksum_mode(checksums.then_some(ChecksumMode::Enabled))
             .customize()
             .config_override(self.request_for(0))
             .send()
             .await
-            .map_err(|error| Failure::of(&error));
-        let len = match answer {
-            Ok(answer) => answer.content_length(),
-            // An answer to HEAD has no text that would say why: one to a listing has.
-            Err(failure) if failure.status == Some(400) => self.listed_len(op, name).await?,
-            Err(failure) => return Err(failure.into_error(op, name, &self.place)),
-        };
-        len.and_then(|len| u64::try_from(len).ok()).ok_or_else(|| {
-            self.error(ErrorKind::Corrupt, op, name)
-                .with_detail("the server names no length")
-        })
+            .map_err(|error| Failure::of(&error))
     }
 
     /// The length of an object as a listing has it.

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 use redup_storage::{Error, ErrorKind, ObjectKind, Op, PartLedger, Result, Upload};
 
-use crate::checksum::crc32;
+use crate::checksum;
 use crate::error::Failure;
 use crate::options::MAX_PARTS;
 use crate::storage::Bucket;
@@ -56,7 +56,8 @@ struct Session {
 #[derive(Debug, Clone)]
 struct SentPart {
     etag: Option<String>,
-    crc32: Option<String>,
+    /// Its checksum and length.
+    crc32: Option<(u32, u64)>,
 }
 
 impl S3Upload {
@@ -140,7 +141,9 @@ impl S3Upload {
                 .set_ssekms_key_id(kms_key.clone())
                 .set_grant_full_control(options.grant_full_control.clone());
             if checksums {
-                request = request.checksum_algorithm(ChecksumAlgorithm::Crc32);
+                request = request
+                    .checksum_algorithm(ChecksumAlgorithm::Crc32)
+                    .checksum_type(ChecksumType::FullObject);
             }
             let settings = self.bucket.upload_request(0, checksums);
             let failure = match request.customize().config_override(settings).send().await {
@@ -181,7 +184,8 @@ impl S3Upload {
         number: u32,
         data: &Bytes,
     ) -> std::result::Result<SentPart, Failure> {
-        let crc32 = session.checksums.then(|| crc32(data));
+        let len = data.len() as u64;
+        let crc32 = session.checksums.then(|| (crc32fast::hash(data), len));
         let mut request = self
             .bucket
             .client
@@ -191,14 +195,12 @@ impl S3Upload {
             .upload_id(&session.id)
             .part_number(part_number(number))
             .body(ByteStream::from(data.clone()));
-        if let Some(crc32) = &crc32 {
+        if let Some((crc32, _)) = crc32 {
             request = request
                 .checksum_algorithm(ChecksumAlgorithm::Crc32)
-                .checksum_crc32(crc32);
+                .checksum_crc32(checksum::encode(crc32));
         }
-        let settings = self
-            .bucket
-            .upload_request(data.len() as u64, session.checksums);
+        let settings = self.bucket.upload_request(len, session.checksums);
         let answer = request.customize().config_override(settings).send().await;
         let answer = answer.map_err(|error| Failure::of(&error))?;
         Ok(SentPart {
@@ -223,8 +225,14 @@ impl S3Upload {
                     _ => Err(self.failed(Op::Complete, failure)),
                 };
             }
-            // Some servers take checksums on parts and not here.
-            let refused = failure.code.as_deref() == Some("InvalidDigest");
+            // Some servers take checksums on parts and not here, or not of the whole object.
+            let refused = [
+                "InvalidDigest",
+                "BadDigest",
+                "InvalidRequest",
+                "InvalidArgument",
+            ]
+            .contains(&failure.code.as_deref().unwrap_or_default());
             if !(checksums && refused && !self.bucket.place.on_amazon) {
                 return Err(self.failed(Op::Complete, failure));
             }
@@ -238,15 +246,25 @@ impl S3Upload {
         parts: u32,
         checksums: bool,
     ) -> std::result::Result<(), Failure> {
-        let completed = self
+        let sent = self
             .state()
             .sent
             .range(..parts)
-            .map(|(&number, part)| {
+            .map(|(&number, part)| (number, part.clone()))
+            .collect::<Vec<_>>();
+        let pieces: Option<Vec<_>> = sent.iter().map(|(_, part)| part.crc32).collect();
+        let whole = pieces.filter(|_| checksums).map(checksum::combine);
+        let completed = sent
+            .iter()
+            .map(|(number, part)| {
                 CompletedPart::builder()
-                    .part_number(part_number(number))
+                    .part_number(part_number(*number))
                     .set_e_tag(part.etag.clone())
-                    .set_checksum_crc32(part.crc32.clone().filter(|_| checksums))
+                    .set_checksum_crc32(
+                        part.crc32
+                            .filter(|_| checksums)
+                            .map(|(crc32, _)| checksum::encode(crc32)),
+                    )
                     .build()
             })
             .collect();
@@ -262,6 +280,8 @@ impl S3Upload {
             .key(self.bucket.key(&self.name))
             .upload_id(&session.id)
             .multipart_upload(completed)
+            .set_checksum_type(whole.map(|_| ChecksumType::FullObject))
+            .set_checksum_crc32(whole.map(checksum::encode))
             .customize()
             .config_override(settings)
             .send()

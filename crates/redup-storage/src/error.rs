@@ -76,6 +76,8 @@ pub enum Op {
     List,
     /// [`Storage::head`](crate::Storage::head)
     Head,
+    /// [`Storage::thaw`](crate::Storage::thaw)
+    Thaw,
     /// [`Storage::get`](crate::Storage::get)
     Get,
     /// [`Storage::put`](crate::Storage::put)
@@ -103,6 +105,7 @@ impl Op {
             Self::Connect => "connect",
             Self::List => "list",
             Self::Head => "head",
+            Self::Thaw => "thaw",
             Self::Get => "get",
             Self::Put => "put",
             Self::BeginUpload => "begin_upload",
@@ -120,6 +123,7 @@ impl Op {
             Self::Connect => "open",
             Self::List => "list",
             Self::Head => "look up",
+            Self::Thaw => "thaw",
             Self::Get => "read",
             Self::Put => "write",
             Self::BeginUpload => "begin the upload of",

@@ -108,9 +108,13 @@ impl Storage for FileStorage {
         let name = name.to_owned();
         self.blocking(Op::Head, path, move |_, path| {
             let len = object_len(path).map_err(|error| failed(Op::Head, path, error))?;
-            Ok(ObjectInfo { name, len })
+            Ok(ObjectInfo::new(name, len))
         })
         .await
+    }
+
+    async fn thaw(&self, _object: &ObjectInfo) -> Result<()> {
+        Ok(())
     }
 
     async fn get(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
@@ -197,10 +201,7 @@ impl Folder {
                 continue;
             };
             if meta.is_file() {
-                objects.push(ObjectInfo {
-                    name,
-                    len: meta.len(),
-                });
+                objects.push(ObjectInfo::new(name, meta.len()));
             }
         }
         Ok(objects)

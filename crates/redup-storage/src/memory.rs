@@ -101,19 +101,18 @@ impl Storage for MemoryStorage {
     }
 
     async fn list(&self) -> Result<Vec<ObjectInfo>> {
-        let info = |(name, object): (&String, &Object)| ObjectInfo {
-            name: name.clone(),
-            len: object.data.len() as u64,
-        };
+        let info =
+            |(name, object): (&String, &Object)| ObjectInfo::new(name, object.data.len() as u64);
         Ok(self.lock().iter().map(info).collect())
     }
 
     async fn head(&self, name: &str) -> Result<ObjectInfo> {
         let data = self.object(Op::Head, name)?;
-        Ok(ObjectInfo {
-            name: name.into(),
-            len: data.len() as u64,
-        })
+        Ok(ObjectInfo::new(name, data.len() as u64))
+    }
+
+    async fn thaw(&self, _object: &ObjectInfo) -> Result<()> {
+        Ok(())
     }
 
     async fn get(&self, name: &str, range: Range<u64>) -> Result<Bytes> {

@@ -16,6 +16,46 @@ pub struct ObjectInfo {
     pub name: String,
     /// Length in bytes.
     pub len: u64,
+    /// SHA-1 of the content, where the store has it written beside the object. Only
+    /// [`Storage::head`] says it, and only of what was stored with one request.
+    pub sha1: Option<[u8; 20]>,
+    /// CRC-32 of the whole content as the store computed it. Only [`Storage::head`] says it.
+    pub crc32: Option<u32>,
+    /// Whether it can be read at once.
+    pub access: Access,
+}
+
+impl ObjectInfo {
+    /// An object that can be read, of which nothing else is known.
+    pub fn new(name: impl Into<String>, len: u64) -> Self {
+        Self {
+            name: name.into(),
+            len,
+            sha1: None,
+            crc32: None,
+            access: Access::Immediate,
+        }
+    }
+}
+
+/// Whether an object can be read at once.
+///
+/// Listings know less than [`Storage::head`]: what a listing calls [`Immediate`](Self::Immediate) is that,
+/// what it calls otherwise may have become readable meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Access {
+    /// Yes.
+    Immediate,
+    /// No: it lies in an archive, and [`Storage::thaw`] gets it out of there.
+    Archived {
+        /// The archive's name, as the store has it.
+        class: String,
+    },
+    /// Not yet: it is on its way out of an archive.
+    Thawing {
+        /// The archive's name, as the store has it.
+        class: String,
+    },
 }
 
 /// What an object is for. Stores with storage classes choose by it; others ignore it.
@@ -76,8 +116,13 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// pass [`check_name`](crate::check_name) are left out: nothing of ours has such a name.
     async fn list(&self) -> Result<Vec<ObjectInfo>>;
 
-    /// The length of one object.
+    /// What is known of one object.
     async fn head(&self, name: &str) -> Result<ObjectInfo>;
+
+    /// Asks for an object that is [`Archived`](Access::Archived) to become readable, which may take
+    /// days: this returns at once, and [`head`](Self::head) tells when it is. Asking again is no error.
+    /// Stores without archives do nothing.
+    async fn thaw(&self, object: &ObjectInfo) -> Result<()>;
 
     /// Exactly the bytes of `range`, or an error: never fewer, never more.
     ///

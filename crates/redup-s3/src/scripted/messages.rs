@@ -137,7 +137,7 @@ async fn storage_classes() {
         &store.get("vol1", 0..4).await.unwrap_err(),
         expect![[r#"
         Unsupported: cannot read s3://bkt/p/vol1: InvalidObjectState: The operation is not valid (status 403, request id REQ1)
-        hint: the object is in an archive storage class: restore it in S3 first, then try again"#]],
+        hint: the object is in an archive storage class: --s3-restore-tier Standard gets it out of there"#]],
     );
 }
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use redup_storage::{ErrorKind, ObjectKind, Storage, Upload};
+use sha1::{Digest as _, Sha1};
 
 use crate::testing::{Answer, Script, Seen, options};
 use crate::{ClassPolicy, Encryption, Notice, S3Options, S3Storage};
@@ -69,6 +70,12 @@ async fn checksums_are_named_on_create_on_each_part_and_on_complete() {
         panic!()
     };
     assert_eq!(create.header("x-amz-checksum-algorithm"), Some("CRC32"));
+    assert_eq!(create.header("x-amz-checksum-type"), Some("FULL_OBJECT"));
+    let whole = crate::checksum::crc32(&data(PART + 9));
+    assert_eq!(
+        complete.header("x-amz-checksum-crc32"),
+        Some(whole.as_str())
+    );
     for part in [first, second] {
         assert_eq!(part.header("x-amz-sdk-checksum-algorithm"), Some("CRC32"));
         let crc = crate::checksum::crc32(&part.body);
@@ -97,6 +104,8 @@ async fn an_object_of_one_part_is_a_single_request_of_its_true_size() {
     assert_eq!(script.verbs(), ["HEAD", "PUT"]);
     let put = script.seen().pop().unwrap();
     assert!(put.uri.contains("/p/vol1"), "{}", put.uri);
+    let sha1 = crate::facts::hex(&Sha1::digest(data(99)));
+    assert_eq!(put.header("x-amz-meta-redup-sha1"), Some(sha1.as_str()));
     assert_eq!(
         put.header("x-amz-storage-class"),
         None,

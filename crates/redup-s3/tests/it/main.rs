@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends there")]
 
 mod environment;
+mod facts;
 mod faults;
 mod messages;
 mod server;

@@ -219,6 +219,12 @@ impl Storage for Fault {
             .await
     }
 
+    async fn thaw(&self, object: &ObjectInfo) -> Result<()> {
+        self.schedule
+            .run(Op::Thaw, &object.name, self.inner.thaw(object))
+            .await
+    }
+
     async fn get(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
         let action = self.schedule.next(Op::Get, name);
         before(action, Op::Get, name).await?;

@@ -90,6 +90,11 @@ impl Storage for Record {
         self.inner.head(name).await
     }
 
+    async fn thaw(&self, object: &ObjectInfo) -> Result<()> {
+        note(&self.calls, Op::Thaw, &object.name);
+        self.inner.thaw(object).await
+    }
+
     async fn get(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
         note(&self.calls, Op::Get, name);
         self.inner.get(name, range).await

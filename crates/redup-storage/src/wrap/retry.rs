@@ -176,6 +176,10 @@ impl Storage for Retry {
         self.attempts.run(|| self.inner.head(name)).await
     }
 
+    async fn thaw(&self, object: &ObjectInfo) -> Result<()> {
+        self.attempts.run(|| self.inner.thaw(object)).await
+    }
+
     async fn get(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
         self.attempts
             .run(|| self.inner.get(name, range.clone()))
