@@ -104,6 +104,10 @@ impl Storage for Interruptible {
         self.inner.head(name).await
     }
 
+    async fn thaw(&self, object: &ObjectInfo) -> Result<()> {
+        self.inner.thaw(object).await
+    }
+
     async fn get(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
         self.inner.get(name, range).await
     }
