@@ -113,7 +113,9 @@ fn hint_on_trouble(trouble: Trouble, failure: &Failure, place: &Place) -> Option
         },
         Trouble::Refused => "check that the server is running, and the port".into(),
         Trouble::Tls if failure_mentions_plain_http(failure) => {
-            "the server seems to speak plain HTTP: use http:// in --s3-endpoint-url".into()
+            "the server seems to speak plain HTTP: use http:// in --s3-endpoint-url, or \
+             --s3-unencrypted-connection where the server is in the target's URL"
+                .into()
         }
         Trouble::Tls => {
             "if the server's certificate is of an authority of your own, name its certificate \

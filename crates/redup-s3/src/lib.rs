@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `options` | what the caller can ask for |
 //! | `endpoint` | which server, by which kind of address, over which IP families |
+//! | `profile` | settings of configuration files that the SDK leaves to us |
 //! | `http` | TLS roots, proxies, connections |
 //! | `connect` | region and credentials; whether the bucket is there, and where |
 //! | `class` | the storage class of each object |
@@ -27,6 +28,7 @@ mod facts;
 mod hint;
 mod http;
 mod options;
+mod profile;
 mod read;
 mod retries;
 #[cfg(test)]

@@ -33,11 +33,11 @@ pub struct S3Options {
     pub dual_stack: Option<bool>,
     /// Plain HTTP, unless an endpoint URL states its scheme.
     pub unencrypted: bool,
-    /// How the bucket is named. Default: in the path when an endpoint URL is in force, else in
+    /// How the bucket is named. Default: as the profile says, else in the path when an endpoint URL is in force, else in
     /// the host name.
     pub addressing: Option<Addressing>,
-    /// A file of PEM certificates to trust besides the system's (`AWS_CA_BUNDLE` is for the
-    /// caller to read: the SDK does not).
+    /// A file of PEM certificates to trust besides the system's. Default: the profile's `ca_bundle`;
+    /// `AWS_CA_BUNDLE` is for the caller to read, since the SDK does not.
     pub ca_file: Option<PathBuf>,
     /// Storage classes.
     pub classes: ClassPolicy,
@@ -59,6 +59,9 @@ pub struct S3Options {
     pub attempts: u32,
     /// How long to wait for a connection, and for an answer that needs no data to be moved.
     pub timeout: Duration,
+    /// How long a request that moves data may take at most, whatever its size. Default: what
+    /// [`slowest`](Self::slowest) makes of its size.
+    pub part_timeout: Option<Duration>,
     /// The slowest transfer that is not taken for a stall, in bytes a second for one connection.
     pub slowest: u64,
     /// Is told what was decided on the way.
@@ -87,6 +90,7 @@ impl S3Options {
             connections: None,
             attempts: 8,
             timeout: Duration::from_secs(30),
+            part_timeout: None,
             slowest: 20_000,
             notify: None,
         }
@@ -108,7 +112,11 @@ impl S3Options {
     /// How long a request that moves `bytes` may take.
     pub(crate) fn time_for(&self, bytes: u64) -> Duration {
         let moving = Duration::from_secs(bytes / self.slowest.max(1));
-        self.timeout.saturating_add(moving)
+        let time = self.timeout.saturating_add(moving);
+        match self.part_timeout.filter(|_| bytes > 0) {
+            Some(longest) => time.min(longest),
+            None => time,
+        }
     }
 
     pub(crate) fn notify(&self, notice: &Notice) {
@@ -304,6 +312,12 @@ mod tests {
         assert_eq!(options(5).time_for(0), Duration::from_secs(5));
         assert_eq!(options(5).time_for(8 << 20), Duration::from_secs(424));
         assert_eq!(options(u64::MAX).time_for(8 << 20), Duration::MAX);
+        let bounded = S3Options {
+            part_timeout: Some(Duration::from_secs(60)),
+            ..options(5)
+        };
+        assert_eq!(bounded.time_for(8 << 20), Duration::from_secs(60));
+        assert_eq!(bounded.time_for(0), Duration::from_secs(5));
     }
 
     #[test]

@@ -51,6 +51,43 @@ pub struct Request {
     pub target: String,
     /// The length of its body.
     pub len: usize,
+    /// Names and values, as sent.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Request {
+    /// The value of a header.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let named = |(found, _): &&(String, String)| found.eq_ignore_ascii_case(name);
+        Some(&self.headers.iter().find(named)?.1)
+    }
+
+    /// What it asks for, in S3's words.
+    #[must_use]
+    pub fn operation(&self) -> &'static str {
+        let (path, query) = self.target.split_once('?').unwrap_or((&self.target, ""));
+        let has = |key: &str| {
+            query
+                .split('&')
+                .any(|pair| pair.split('=').next() == Some(key))
+        };
+        let of_object = path.trim_matches('/').contains('/');
+        match (&*self.method, of_object) {
+            ("HEAD", false) => "HeadBucket",
+            ("HEAD", true) => "HeadObject",
+            ("GET", _) if has("list-type") => "ListObjectsV2",
+            ("GET", _) if has("uploads") => "ListMultipartUploads",
+            ("GET", _) => "GetObject",
+            ("PUT", _) if has("uploadId") => "UploadPart",
+            ("PUT", _) => "PutObject",
+            ("POST", _) if has("uploads") => "CreateMultipartUpload",
+            ("POST", _) if has("uploadId") => "CompleteMultipartUpload",
+            ("DELETE", _) if has("uploadId") => "AbortMultipartUpload",
+            ("DELETE", _) => "DeleteObject",
+            _ => "another",
+        }
+    }
 }
 
 /// The code of the one refusal of [`Chance`] that no client can get over by itself.
@@ -309,16 +346,19 @@ impl Head {
         let mut words = self.0.split(' ');
         let mut word = || words.next().unwrap_or_default().to_owned();
         let (method, target) = (word(), word());
-        let len = self.0.lines().find_map(|line| {
+        let header = |line: &str| {
             let (name, value) = line.split_once(':')?;
-            let named = name.eq_ignore_ascii_case("content-length");
-            named.then(|| value.trim().parse().ok())?
-        });
-        Request {
+            Some((name.to_owned(), value.trim().to_owned()))
+        };
+        let mut request = Request {
             method,
             target,
-            len: len.unwrap_or(0),
-        }
+            len: 0,
+            headers: self.0.lines().skip(1).filter_map(header).collect(),
+        };
+        let len = request.header("content-length");
+        request.len = len.and_then(|len| len.parse().ok()).unwrap_or(0);
+        request
     }
 
     /// Asks the server to hang up after its answer, which shows where that ends.

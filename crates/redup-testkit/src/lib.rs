@@ -16,6 +16,8 @@
 //! | [`gpghome`] | a GnuPG home with the fixture keys |
 //! | [`server`] | what the S3 servers have in common |
 //! | [`seaweed`], [`s3s`] | two real S3 servers on loopback, of different makers |
+//! | [`recorder`] | a proxy before a server that keeps what it was asked |
+//! | [`forward`] | a proxy of the kind that `HTTPS_PROXY` names |
 //! | [`faulty`] | a proxy that does to requests and answers what networks and servers do |
 //! | [`network`] | machines of their own, with the IP families and losses a test chooses |
 //! | [`surroundings`] | without root's rights, or on a disk that is nearly full |
@@ -27,10 +29,12 @@ pub mod damage;
 pub mod env;
 pub mod faulty;
 pub mod fixtures;
+pub mod forward;
 pub mod gpghome;
 pub mod listing;
 pub mod log;
 pub mod network;
+pub mod recorder;
 pub mod run;
 pub mod s3s;
 pub mod seaweed;

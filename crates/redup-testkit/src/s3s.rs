@@ -38,8 +38,23 @@ impl S3sServer {
     #[must_use]
     #[track_caller]
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same for clients that know it by that name, and its buckets by `bucket.name`.
+    ///
+    /// # Panics
+    /// When s3s-fs is not installed or does not start; with what it printed.
+    #[must_use]
+    #[track_caller]
+    pub fn start_named(name: &str) -> Self {
+        Self::start_with(&["--domain", name, "--domain", "127.0.0.1"])
+    }
+
+    #[track_caller]
+    fn start_with(arguments: &[&str]) -> Self {
         // Somebody else may take the port between our look at it and the server's.
-        let started = (0..5).find_map(|_| Self::try_start());
+        let started = (0..5).find_map(|_| Self::try_start(arguments));
         started.unwrap_or_else(|| panic!("s3s-fs finds its port in use again and again"))
     }
 
@@ -51,7 +66,7 @@ impl S3sServer {
 
     /// Nothing when its port is in use after all.
     #[track_caller]
-    fn try_start() -> Option<Self> {
+    fn try_start(arguments: &[&str]) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let data = folder.path().join("data");
         fs::create_dir(&data).expect("a folder for the server");
@@ -61,6 +76,7 @@ impl S3sServer {
             .args(["--host", "127.0.0.1", "--port", &port.to_string()])
             .args(["--access-key", server::ACCESS_KEY])
             .args(["--secret-key", server::SECRET_KEY])
+            .args(arguments)
             .arg(&data);
         let keeper = Keeper::start(&command, &folder.path().join("log"));
         let server = Self {

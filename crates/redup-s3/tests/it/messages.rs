@@ -131,6 +131,6 @@ fn https_to_a_plain_http_server_is_explained() {
     expect![[r#"
         Other: cannot open s3://backups/p: http://SERVER: no trusted connection
         caused by: TLS handshake failed: received corrupt message of type InvalidContentType
-        hint: the server seems to speak plain HTTP: use http:// in --s3-endpoint-url"#]]
+        hint: the server seems to speak plain HTTP: use http:// in --s3-endpoint-url, or --s3-unencrypted-connection where the server is in the target's URL"#]]
     .assert_eq(&told(&error, &endpoint));
 }

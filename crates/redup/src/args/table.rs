@@ -198,6 +198,10 @@ const SELECTION: &[OptionSpec] = &[
 const S3: &[OptionSpec] = &[
     option(Opt::S3EndpointUrl, &[both("s3-endpoint-url")], NonEmpty, "Endpoint of the S3 service.").metavar("URL"),
     option(Opt::S3RegionName, &[both("s3-region-name")], NonEmpty, "Region.").metavar("REGION"),
+    option(Opt::S3NoDualstack, &[ours("s3-no-dualstack")], ON,
+        "Use Amazon's endpoints for IPv4 only (default: those for both IPv6 and IPv4)."),
+    option(Opt::SslCacertFile, &[both("ssl-cacert-file")], File,
+        "Trust the certificates in this PEM file, too (default: AWS_CA_BUNDLE).").metavar("FILE"),
     option(Opt::S3UnencryptedConnection, &[both("s3-unencrypted-connection")], ON, "Do not use TLS."),
     option(Opt::S3UseRrs, &[both("s3-use-rrs")], ON, "Store as REDUCED_REDUNDANCY."),
     option(Opt::S3UseIa, &[both("s3-use-ia")], ON, "Store as STANDARD_IA."),
@@ -206,6 +210,8 @@ const S3: &[OptionSpec] = &[
     option(Opt::S3UseGlacierIr, &[both("s3-use-glacier-ir")], ON, "Store volumes as GLACIER_IR."),
     option(Opt::S3UseDeepArchive, &[both("s3-use-deep-archive")], ON, "Store volumes as DEEP_ARCHIVE."),
     option(Opt::S3StorageClass, &[ours("s3-storage-class")], NonEmpty, "Store as this class.").metavar("CLASS"),
+    option(Opt::S3StorageClassMetadata, &[ours("s3-storage-class-metadata")], NonEmpty,
+        "Store manifests and signatures as this class.").metavar("CLASS"),
     option(Opt::S3UseSse, &[both("s3-use-server-side-encryption")], ON, "Let the service encrypt with AES256."),
     option(Opt::S3UseKms, &[both("s3-use-server-side-kms-encryption")], ON, "Let the service encrypt with a KMS key."),
     option(Opt::S3KmsKeyId, &[both("s3-kms-key-id")], NonEmpty, "The KMS key.").metavar("ID"),
@@ -214,8 +220,8 @@ const S3: &[OptionSpec] = &[
         "Part size of an upload (default 8)."),
     option(Opt::S3MultipartMaxProcs, &[both("s3-multipart-max-procs")], Int(1),
         "Parts that are sent at a time (default 8)."),
-    option(Opt::S3MultipartMaxTimeout, &[old("s3-multipart-max-timeout")], Int(0), "Time limit of a part.")
-        .no_effect("--timeout applies").hidden(),
+    option(Opt::S3MultipartMaxTimeout, &[old("s3-multipart-max-timeout")], Int(0),
+        "Seconds that a part may take at most (default: by its size).").hidden(),
     option(Opt::S3Deprecated, &[old("s3-use-multiprocessing")], ON, "Send parts in parallel.")
         .no_effect("parts are always sent in parallel").hidden(),
     option(Opt::S3Deprecated, &[old("s3-use-new-style")], ON, "Address buckets by host name.")
@@ -233,7 +239,6 @@ const OTHER_STORES: &[OptionSpec] = &[
     option(Opt::Other, &[both("scp-command")], Text, "SSH.").other_store(),
     option(Opt::Other, &[both("sftp-command")], Text, "SSH.").other_store(),
     option(Opt::Other, &[both("rsync-options")], Words, "rsync.").other_store(),
-    option(Opt::Other, &[both("ssl-cacert-file")], File, "WebDAV, lftp.").other_store(),
     option(Opt::Other, &[both("ssl-cacert-path")], File, "WebDAV, lftp.").other_store(),
     option(Opt::Other, &[both("ssl-no-check-certificate")], ON, "WebDAV, lftp.").other_store(),
     option(Opt::Other, &[new("webdav-headers")], Text, "WebDAV.").other_store(),

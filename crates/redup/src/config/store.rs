@@ -121,10 +121,12 @@ fn s3_options(
             session_token: None,
         });
     s3.unencrypted = options.flag(Opt::S3UnencryptedConnection);
-    s3.ca_file = environment.ca_bundle();
+    s3.dual_stack = options.flag(Opt::S3NoDualstack).then_some(false);
+    s3.ca_file =
+        super::file(args, Opt::SslCacertFile, environment).or_else(|| environment.ca_bundle());
     s3.classes = ClassPolicy {
         class: storage_class(args),
-        metadata_class: None,
+        metadata_class: options.text(Opt::S3StorageClassMetadata).map(str::to_owned),
     };
     s3.encryption = encryption(args)?;
     s3.grant_full_control = options.text(Opt::S3KmsGrant).map(str::to_owned);
@@ -135,6 +137,9 @@ fn s3_options(
     if let Some(seconds) = unsigned(args, Opt::Timeout) {
         s3.timeout = Duration::from_secs(seconds);
     }
+    s3.part_timeout = unsigned(args, Opt::S3MultipartMaxTimeout)
+        .filter(|&seconds| seconds > 0)
+        .map(Duration::from_secs);
     s3.notify = Some(Arc::new(move |notice| {
         told.notice(crate::ui::escape_lines(&notice.to_string()));
     }));

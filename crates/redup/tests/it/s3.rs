@@ -21,6 +21,7 @@ mod faults;
 mod housekeeping;
 mod ipv6;
 mod objects;
+mod options;
 mod restart;
 mod script;
 mod servers;

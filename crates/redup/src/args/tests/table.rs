@@ -74,7 +74,13 @@ fn options_of_our_own_are_few_and_named() {
         .collect();
     assert_eq!(
         ours,
-        ["compress-level", "secret-key-file", "s3-storage-class"]
+        [
+            "compress-level",
+            "secret-key-file",
+            "s3-no-dualstack",
+            "s3-storage-class",
+            "s3-storage-class-metadata"
+        ]
     );
 }
 
@@ -259,6 +265,10 @@ fn help_is_this_text() {
         S3 options
           --s3-endpoint-url URL       Endpoint of the S3 service.
           --s3-region-name REGION     Region.
+          --s3-no-dualstack           Use Amazon's endpoints for IPv4 only (default:
+                                      those for both IPv6 and IPv4).
+          --ssl-cacert-file FILE      Trust the certificates in this PEM file, too
+                                      (default: AWS_CA_BUNDLE).
           --s3-unencrypted-connection
                                       Do not use TLS.
           --s3-use-rrs                Store as REDUCED_REDUNDANCY.
@@ -268,6 +278,8 @@ fn help_is_this_text() {
           --s3-use-glacier-ir         Store volumes as GLACIER_IR.
           --s3-use-deep-archive       Store volumes as DEEP_ARCHIVE.
           --s3-storage-class CLASS    Store as this class.
+          --s3-storage-class-metadata CLASS
+                                      Store manifests and signatures as this class.
           --s3-use-server-side-encryption
                                       Let the service encrypt with AES256.
           --s3-use-server-side-kms-encryption

@@ -44,37 +44,6 @@ fn volumes_of_many_parts_are_what_the_manifest_says() {
         .assert_is(&expected, "from parts");
 }
 
-#[test]
-fn the_class_is_the_one_asked_for() {
-    let (server, mut env) = server_and_env();
-    trees::filler(1).write(&env.source());
-    for (time, option, class) in [
-        (TIMES[0], "--s3-use-onezone-ia", "ONEZONE_IA"),
-        (TIMES[1], "--s3-use-rrs", "REDUCED_REDUNDANCY"),
-        (TIMES[2], "--no-encryption", "STANDARD"),
-    ] {
-        env.name = class.to_owned();
-        env.url = format!("boto3+s3://backups/path/{class}");
-        env.options = vec![option.to_owned()];
-        env.backup(&redup(), "full", time).ok();
-    }
-    let told = server.boto3(
-        "for it in s3.list_objects_v2(Bucket='backups')['Contents']:\n \
-         head = s3.head_object(Bucket='backups', Key=it['Key'])\n \
-         if '.vol' in it['Key']: print(it['Key'].split('/')[1], head.get('StorageClass', 'STANDARD'))",
-    );
-    let mut lines: Vec<&str> = told.lines().collect();
-    lines.sort_unstable();
-    assert_eq!(
-        lines,
-        [
-            "ONEZONE_IA ONEZONE_IA",
-            "REDUCED_REDUNDANCY REDUCED_REDUNDANCY",
-            "STANDARD STANDARD"
-        ]
-    );
-}
-
 /// An object of the server as boto3 sees it.
 struct Object {
     len: u64,

@@ -107,7 +107,7 @@ fn a_class_that_the_server_does_not_have_is_refused_with_a_hint() {
     env.verify(&redup(), None).ok();
 }
 
-fn env(server: &dyn S3Server) -> TestEnv {
+pub(super) fn env(server: &dyn S3Server) -> TestEnv {
     server.create_bucket(BUCKET);
     let mut env = TestEnv::new();
     for (name, value) in server.environment() {

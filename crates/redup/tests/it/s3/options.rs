@@ -1,0 +1,461 @@
+//! Each option about S3 has its effect at the server: in what that holds, or in the requests that it
+//! gets.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use redup_testkit::env::TestEnv;
+use redup_testkit::faulty::{Fault, Request};
+use redup_testkit::fixtures::TIMES;
+use redup_testkit::forward::ForwardProxy;
+use redup_testkit::recorder::Recorder;
+use redup_testkit::s3s::S3sServer;
+use redup_testkit::seaweed::{SeaweedServer, Tls};
+use redup_testkit::server::S3Server;
+use redup_testkit::trees;
+
+use super::servers::env;
+use super::{BUCKET, server_and_env};
+use crate::redup;
+
+/// The options of the parser's table, each with the test in this file that shows what it does.
+const SHOWN: &[(&str, &str)] = &[
+    (
+        "s3-endpoint-url",
+        "an_endpoint_by_option_goes_before_the_environments",
+    ),
+    ("s3-region-name", "the_region_is_the_one_signed_for"),
+    (
+        "s3-no-dualstack",
+        "amazon_is_asked_dual_stack_unless_told_otherwise",
+    ),
+    (
+        "ssl-cacert-file",
+        "an_authority_is_trusted_by_option_variable_or_profile",
+    ),
+    (
+        "s3-unencrypted-connection",
+        "a_connection_is_unencrypted_when_asked_for",
+    ),
+    ("s3-use-rrs", "classes_are_those_asked_for"),
+    ("s3-use-ia", "classes_are_those_asked_for"),
+    ("s3-use-onezone-ia", "classes_are_those_asked_for"),
+    ("s3-use-glacier", "classes_are_those_asked_for"),
+    ("s3-use-glacier-ir", "classes_are_those_asked_for"),
+    ("s3-use-deep-archive", "classes_are_those_asked_for"),
+    ("s3-storage-class", "classes_are_those_asked_for"),
+    ("s3-storage-class-metadata", "classes_are_those_asked_for"),
+    (
+        "s3-use-server-side-encryption",
+        "what_is_asked_for_an_object_is_on_each_and_not_on_its_parts",
+    ),
+    (
+        "s3-use-server-side-kms-encryption",
+        "what_is_asked_for_an_object_is_on_each_and_not_on_its_parts",
+    ),
+    (
+        "s3-kms-key-id",
+        "what_is_asked_for_an_object_is_on_each_and_not_on_its_parts",
+    ),
+    (
+        "s3-kms-grant",
+        "what_is_asked_for_an_object_is_on_each_and_not_on_its_parts",
+    ),
+    ("s3-multipart-chunk-size", "parts_have_the_size_asked_for"),
+    (
+        "s3-multipart-max-procs",
+        "as_many_parts_as_asked_for_are_on_their_way_at_once",
+    ),
+    (
+        "s3-multipart-max-timeout",
+        "a_part_is_given_up_after_the_time_asked_for",
+    ),
+    ("timeout", "an_answer_is_waited_for_as_long_as_asked_for"),
+    (
+        "s3-use-multiprocessing",
+        "options_without_effect_say_so_and_change_no_request",
+    ),
+    (
+        "s3-use-new-style",
+        "options_without_effect_say_so_and_change_no_request",
+    ),
+    (
+        "s3-european-buckets",
+        "options_without_effect_say_so_and_change_no_request",
+    ),
+];
+
+#[test]
+fn every_option_of_the_table_is_shown() {
+    let table = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/args/table.rs"));
+    let table = table.unwrap();
+    let name = |text: &str| text.split('"').next().unwrap_or_default().to_owned();
+    let of_s3 = |name: &String| name.starts_with("s3-");
+    let there: BTreeSet<String> = table.split("(\"").skip(1).map(name).filter(of_s3).collect();
+    let shown: BTreeSet<String> = SHOWN
+        .iter()
+        .map(|(option, _)| (*option).to_owned())
+        .collect();
+    let missing: Vec<_> = there.difference(&shown).collect();
+    // Thawing has a file of its own.
+    assert!(
+        missing.iter().all(|name| name.starts_with("s3-restore-")),
+        "{missing:?}"
+    );
+    assert!(there.len() > 20, "{there:?}");
+    for (option, test) in SHOWN {
+        let here = include_str!("options.rs");
+        assert!(here.contains(&format!("fn {test}(")), "{option}");
+    }
+}
+
+#[test]
+fn an_endpoint_by_option_goes_before_the_environments() {
+    let server = S3sServer::start();
+    let mut env = env(&server);
+    let recorder = Recorder::before(&server);
+    env.options = vec!["--s3-endpoint-url".into(), recorder.endpoint_url()];
+    env.run(&redup(), "collection-status", [&env.url]).ok();
+    let seen = recorder.seen();
+    assert_eq!(seen[0].operation(), "HeadBucket");
+    assert_eq!(seen[0].target, "/backups/", "the bucket is in the path");
+}
+
+#[test]
+fn the_region_is_the_one_signed_for() {
+    for (options, scope) in [
+        (
+            &["--s3-region-name", "eu-west-3"][..],
+            "/eu-west-3/s3/aws4_request",
+        ),
+        (&[], "/us-east-1/s3/aws4_request"),
+    ] {
+        let seen = requests(options);
+        for request in &seen {
+            let signature = request.header("authorization").unwrap();
+            assert!(signature.contains(scope), "{signature}");
+        }
+    }
+}
+
+#[test]
+fn what_is_asked_for_an_object_is_on_each_and_not_on_its_parts() {
+    const SSE: &str = "x-amz-server-side-encryption";
+    const KEY: &str = "x-amz-server-side-encryption-aws-kms-key-id";
+    const GRANT: &str = "x-amz-grant-full-control";
+    let kms = [
+        "--s3-use-server-side-kms-encryption",
+        "--s3-kms-key-id",
+        "arn:key/1",
+    ];
+    for (options, expected) in [
+        (&[][..], [None, None, None]),
+        (
+            &["--s3-use-server-side-encryption"],
+            [Some("AES256"), None, None],
+        ),
+        (&kms, [Some("aws:kms"), Some("arn:key/1"), None]),
+        (&["--s3-kms-grant", "id=abc"], [None, None, Some("id=abc")]),
+    ] {
+        let seen = requests(options);
+        let mut objects = 0;
+        for request in &seen {
+            let found = [SSE, KEY, GRANT].map(|name| request.header(name));
+            match request.operation() {
+                "PutObject" | "CreateMultipartUpload" => {
+                    objects += 1;
+                    assert_eq!(found, expected, "{request:?}");
+                }
+                // A server refuses it there.
+                _ => assert_eq!(found, [None; 3], "{request:?}"),
+            }
+        }
+        assert!(objects >= 3, "{seen:?}");
+    }
+}
+
+#[test]
+fn parts_have_the_size_asked_for() {
+    let seen = requests(&["--s3-multipart-chunk-size", "6"]);
+    let parts: Vec<usize> = lens(&seen, "UploadPart");
+    let whole = 6 << 20;
+    assert!(
+        parts.iter().filter(|&&len| len == whole).count() >= 1,
+        "{parts:?}"
+    );
+    assert!(parts.iter().all(|&len| len <= whole), "{parts:?}");
+    // What fits into one part is sent with one request.
+    let objects = lens(&seen, "PutObject");
+    assert!(objects.iter().all(|&len| len < whole), "{objects:?}");
+}
+
+#[test]
+fn as_many_parts_as_asked_for_are_on_their_way_at_once() {
+    for procs in [2, 5] {
+        let server = S3sServer::start();
+        let mut env = env(&server);
+        // Whoever sends a part waits for its answer for ever.
+        let recorder = Recorder::with_faults(&server, |request| {
+            (request.operation() == "UploadPart").then_some(Fault::Stalled)
+        });
+        env.set("AWS_ENDPOINT_URL_S3", recorder.endpoint_url());
+        env.options = ["--volsize", "60", "--s3-multipart-chunk-size", "5"]
+            .map(str::to_owned)
+            .into();
+        env.options
+            .push(format!("--s3-multipart-max-procs={procs}"));
+        trees::filler(50).write(&env.source());
+        let run = env.start_backup(&redup(), "full", TIMES[0]);
+        let parts = || recorder.seen_of("UploadPart").len();
+        let mut full_since = None;
+        // Long enough for one more to come, if it could.
+        let (stopped, outcome) = run.kill_when(|| {
+            let full = parts() >= procs;
+            let since = full.then(|| *full_since.get_or_insert_with(Instant::now));
+            since.is_some_and(|since| since.elapsed() > Duration::from_millis(700))
+        });
+        assert!(stopped, "{outcome}");
+        assert_eq!(parts(), procs);
+    }
+}
+
+#[test]
+fn a_part_is_given_up_after_the_time_asked_for() {
+    // By its size it would be given more than two minutes.
+    let limit = Duration::from_secs(60);
+    let stalled = survives_one_stall("UploadPart", &["--s3-multipart-max-timeout", "2"], limit);
+    assert!(stalled.len > 1_500_000, "{stalled:?}");
+}
+
+#[test]
+fn an_answer_is_waited_for_as_long_as_asked_for() {
+    // Without the option it would be half a minute.
+    let limit = Duration::from_secs(25);
+    survives_one_stall("HeadBucket", &["--timeout", "1"], limit);
+}
+
+/// A backup succeeds although one request gets no answer, and is over before `limit`. Returns that request.
+#[track_caller]
+fn survives_one_stall(operation: &'static str, options: &[&str], limit: Duration) -> Request {
+    let server = S3sServer::start();
+    let mut env = env(&server);
+    let mut stalls = 1;
+    let recorder = Recorder::with_faults(&server, move |request| {
+        let stalled = stalls > 0 && request.operation() == operation;
+        stalls -= i32::from(stalled);
+        stalled.then_some(Fault::Stalled)
+    });
+    env.set("AWS_ENDPOINT_URL_S3", recorder.endpoint_url());
+    env.options = ["--volsize", "7", "--s3-multipart-chunk-size", "5"]
+        .iter()
+        .chain(options)
+        .map(|&word| word.to_owned())
+        .collect();
+    trees::filler(7).write(&env.source());
+    let started = Instant::now();
+    env.backup(&redup(), "full", TIMES[0]).ok();
+    assert!(started.elapsed() < limit, "{:?}", started.elapsed());
+    env.verify(&redup(), None).ok();
+    recorder.seen_of(operation).swap_remove(0)
+}
+
+#[test]
+fn classes_are_those_asked_for() {
+    let (server, mut env) = server_and_env();
+    trees::filler(1).write(&env.source());
+    let cases = [
+        ("--s3-use-rrs", "REDUCED_REDUNDANCY", "REDUCED_REDUNDANCY"),
+        ("--s3-use-ia", "STANDARD_IA", "STANDARD"),
+        ("--s3-use-onezone-ia", "ONEZONE_IA", "STANDARD"),
+        ("--s3-use-glacier", "GLACIER", "STANDARD"),
+        ("--s3-use-glacier-ir", "GLACIER_IR", "STANDARD"),
+        ("--s3-use-deep-archive", "DEEP_ARCHIVE", "STANDARD"),
+        (
+            "--s3-storage-class=INTELLIGENT_TIERING",
+            "INTELLIGENT_TIERING",
+            "INTELLIGENT_TIERING",
+        ),
+        (
+            "--s3-storage-class-metadata=ONEZONE_IA",
+            "STANDARD",
+            "ONEZONE_IA",
+        ),
+        ("--no-encryption", "STANDARD", "STANDARD"),
+    ];
+    for (number, (option, _, _)) in cases.iter().enumerate() {
+        env.name = format!("case{number}");
+        env.url = format!("boto3+s3://{BUCKET}/path/{number}");
+        env.options = vec![(*option).to_owned()];
+        env.backup(&redup(), "full", TIMES[0]).ok();
+    }
+    let told = server.boto3(&format!(
+        "for it in s3.list_objects_v2(Bucket='{BUCKET}')['Contents']:\n \
+         head = s3.head_object(Bucket='{BUCKET}', Key=it['Key'])\n \
+         print(it['Key'], head.get('StorageClass', 'STANDARD'))"
+    ));
+    assert_eq!(told.lines().count(), 3 * cases.len(), "{told}");
+    for (number, (option, volume, metadata)) in cases.iter().enumerate() {
+        let folder = format!("path/{number}/");
+        for line in told.lines().filter(|line| line.starts_with(&folder)) {
+            let class = if line.contains(".vol") {
+                volume
+            } else {
+                metadata
+            };
+            assert!(line.ends_with(&format!(" {class}")), "{option}: {line}");
+        }
+    }
+}
+
+#[test]
+fn amazon_is_asked_dual_stack_unless_told_otherwise() {
+    for (options, variable, expected) in [
+        (
+            &[][..],
+            None,
+            "CONNECT backups.s3.dualstack.eu-west-3.amazonaws.com:443",
+        ),
+        (
+            &["--s3-no-dualstack"],
+            None,
+            "CONNECT backups.s3.eu-west-3.amazonaws.com:443",
+        ),
+        (
+            &[],
+            Some("false"),
+            "CONNECT backups.s3.eu-west-3.amazonaws.com:443",
+        ),
+    ] {
+        let (mut env, proxy) = behind_proxy("HTTPS_PROXY");
+        if let Some(value) = variable {
+            env.set("AWS_USE_DUALSTACK_ENDPOINT", value);
+        }
+        env.options
+            .extend(options.iter().map(|&word| word.to_owned()));
+        env.run(&redup(), "collection-status", [&env.url]).code(50);
+        assert_eq!(proxy.asked(), [expected]);
+    }
+}
+
+#[test]
+fn a_connection_is_unencrypted_when_asked_for() {
+    // Amazon's server for the region, over plain HTTP.
+    let (mut env, proxy) = behind_proxy("HTTP_PROXY");
+    env.options.push("--s3-unencrypted-connection".into());
+    let status = env.run(&redup(), "collection-status", [&env.url]);
+    assert!(!status.status.success());
+    let asked = proxy.asked();
+    let server = "http://backups.s3.dualstack.eu-west-3.amazonaws.com";
+    assert!(asked.iter().all(|line| line.ends_with(server)), "{asked:?}");
+    assert!(!asked.is_empty());
+
+    // A server in the URL; it would be HTTPS without the option.
+    let server = S3sServer::start();
+    let mut env = self::env(&server);
+    env.unset("AWS_ENDPOINT_URL_S3");
+    env.url = format!("s3://{}/{BUCKET}/path", server.address());
+    env.options = vec!["--num-retries=1".into()];
+    env.run(&redup(), "collection-status", [&env.url])
+        .code(50)
+        .says("hint: the server seems to speak plain HTTP")
+        .says("--s3-unencrypted-connection");
+    env.options.push("--s3-unencrypted-connection".into());
+    env.run(&redup(), "collection-status", [&env.url]).ok();
+}
+
+#[test]
+fn an_authority_is_trusted_by_option_variable_or_profile() {
+    let server = SeaweedServer::start_tls(tls());
+    let mut env = env(&server);
+    let authority = tls().authority.display().to_string();
+    let config = env.path("config").display().to_string();
+    fs::write(&config, format!("[default]\nca_bundle = {authority}\n")).unwrap();
+    env.unset("AWS_CA_BUNDLE").options = vec!["--num-retries=1".into()];
+    let status = |env: &TestEnv| env.run(&redup(), "collection-status", [&env.url]);
+    status(&env).code(50).says("no trusted connection");
+
+    env.options.push(format!("--ssl-cacert-file={authority}"));
+    status(&env).ok();
+    env.options.truncate(1);
+    env.set("AWS_CA_BUNDLE", &authority);
+    status(&env).ok();
+    env.unset("AWS_CA_BUNDLE").set("AWS_CONFIG_FILE", &config);
+    status(&env).ok();
+    // The option goes before both.
+    env.options.push("--ssl-cacert-file=/no/such/file".into());
+    status(&env).code(50).says("/no/such/file");
+}
+
+#[test]
+fn options_without_effect_say_so_and_change_no_request() {
+    let plain = requests(&[]);
+    let old = [
+        "--s3-use-multiprocessing",
+        "--s3-use-new-style",
+        "--s3-european-buckets",
+    ];
+    let with = requests(&old);
+    let shape = |seen: &[Request]| {
+        let mut shape: Vec<_> = seen
+            .iter()
+            .map(|it| (it.operation(), it.target.contains("uploads")))
+            .collect();
+        shape.sort_unstable();
+        shape
+    };
+    assert_eq!(shape(&with), shape(&plain));
+}
+
+/// What a full backup with these options asks of a server, volumes in two parts.
+#[track_caller]
+fn requests(options: &[&str]) -> Vec<Request> {
+    let server = S3sServer::start();
+    let mut env = env(&server);
+    let recorder = Recorder::before(&server);
+    env.set("AWS_ENDPOINT_URL_S3", recorder.endpoint_url());
+    env.options = ["--volsize", "8", "--s3-multipart-chunk-size", "5"]
+        .iter()
+        .chain(options)
+        .map(|&word| word.to_owned())
+        .collect();
+    trees::filler(9).write(&env.source());
+    env.backup(&redup(), "full", TIMES[0]).ok();
+    recorder.seen()
+}
+
+fn lens(seen: &[Request], operation: &str) -> Vec<usize> {
+    let of = seen
+        .iter()
+        .filter(|request| request.operation() == operation);
+    of.map(|request| request.len).collect()
+}
+
+/// A machine whose only way out is a proxy, which lets nothing through.
+fn behind_proxy(variable: &str) -> (TestEnv, ForwardProxy) {
+    let proxy = ForwardProxy::towards(None);
+    let mut env = TestEnv::new();
+    env.set("AWS_ACCESS_KEY_ID", "id");
+    env.set("AWS_SECRET_ACCESS_KEY", "secret");
+    env.set(variable, proxy.url());
+    env.url = format!("s3://{BUCKET}/path");
+    env.options = ["--s3-region-name", "eu-west-3", "--num-retries", "1"]
+        .map(str::to_owned)
+        .into();
+    (env, proxy)
+}
+
+/// A certificate for 127.0.0.1, and an authority that no system knows.
+pub(super) fn tls() -> Tls {
+    let file = |name: &str| {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../redup-s3/tests/it/tls")
+            .join(name)
+    };
+    Tls {
+        certificate: file("server.pem"),
+        key: file("server.key"),
+        authority: file("ca.pem"),
+    }
+}
