@@ -100,6 +100,11 @@ const VENVS: &[Venv] = &[
         whole: &[],
     },
     Venv {
+        name: "moto",
+        alone: &[],
+        whole: &["moto[server]==5.2.5"],
+    },
+    Venv {
         name: "boto3",
         alone: &[],
         whole: &["boto3"],

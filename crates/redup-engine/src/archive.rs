@@ -1,6 +1,6 @@
 //! An opened target: its listing, its archive dir, and the two brought in line.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::sync::Arc;
@@ -13,9 +13,11 @@ use redup_format::collections::{BackupSet, Collection, Place, SetFile, SetState}
 use redup_format::filename::{Kind, Suffix};
 use redup_format::manifest::{Manifest, Reader as ManifestReader};
 use redup_format::time::Timestamp;
+use redup_storage::Access;
 use redup_volume::VolumeReader;
 
 use crate::archive_dir::ArchiveDir;
+use crate::thaw::make_readable;
 use crate::transfer::Transfer;
 use crate::{Error, Event, KeyProvider, Monitor, Result, Target};
 
@@ -33,6 +35,8 @@ pub(crate) struct Archive<'t> {
     transfer: Transfer,
     collection: Collection,
     lengths: HashMap<String, u64>,
+    /// Objects that may lie in an archive class, as the listing has it.
+    archived: HashSet<String>,
 }
 
 impl<'t> Archive<'t> {
@@ -45,6 +49,7 @@ impl<'t> Archive<'t> {
             transfer: Transfer::new(target),
             collection: Collection::default(),
             lengths: HashMap::new(),
+            archived: HashSet::new(),
         };
         archive.refresh()?;
         archive.finish_renames()?;
@@ -68,6 +73,10 @@ impl<'t> Archive<'t> {
             remote.iter().map(|object| object.name.as_str()),
             local.iter().map(String::as_str),
         );
+        let archived = remote
+            .iter()
+            .filter(|object| object.access != Access::Immediate);
+        self.archived = archived.map(|object| object.name.clone()).collect();
         self.lengths = remote
             .into_iter()
             .map(|object| (object.name, object.len))
@@ -203,6 +212,11 @@ impl<'t> Archive<'t> {
         self.lengths.get(name).copied().unwrap_or(0)
     }
 
+    /// Whether an object may have to be thawed before it can be read.
+    pub(crate) fn may_be_archived(&self, name: &str) -> bool {
+        self.archived.contains(name)
+    }
+
     /// Brings manifests and signatures of the chain that serves `time` into the archive dir, and
     /// removes what has no counterpart at the store.
     pub(crate) fn sync(&mut self, time: Option<Timestamp>) -> Result<()> {
@@ -228,6 +242,10 @@ impl<'t> Archive<'t> {
             self.monitor.event(Event::InSync);
             return Ok(());
         }
+        make_readable(
+            self,
+            plan.fetch.iter().map(|fetch| fetch.remote.name.as_str()),
+        )?;
         self.monitor.event(Event::SyncStarted);
         for name in &plan.delete {
             self.monitor.event(Event::SyncDelete { name });

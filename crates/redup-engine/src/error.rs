@@ -113,6 +113,21 @@ pub enum Error {
         /// The store.
         location: String,
     },
+    /// Objects that are needed lie in an archive class, and cannot be read before they are thawed.
+    #[error(
+        "{objects} object(s) of {location}, {} MB in all, are in {classes} and cannot be read before they are thawed",
+        bytes.div_ceil(1_000_000)
+    )]
+    Archived {
+        /// How many.
+        objects: usize,
+        /// Their bytes.
+        bytes: u64,
+        /// The classes they are in.
+        classes: String,
+        /// The store.
+        location: String,
+    },
     /// A volume is not what its manifest recorded.
     #[error("volume {name} is damaged: SHA-1 is {found}, the manifest says {expected}")]
     HashMismatch {

@@ -21,6 +21,7 @@ mod owner;
 mod remove;
 mod report;
 mod restore;
+mod thaw;
 mod transfer;
 mod verify;
 mod volumes;

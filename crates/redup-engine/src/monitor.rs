@@ -94,6 +94,24 @@ pub enum Event<'a> {
         /// Its name.
         name: &'a str,
     },
+    /// Objects in an archive class are needed, and are being thawed.
+    ThawRequested {
+        /// How many this run has asked for.
+        objects: usize,
+        /// How many were asked for before.
+        under_way: usize,
+        /// The bytes of all of them.
+        bytes: u64,
+        /// The classes they are in.
+        classes: &'a str,
+    },
+    /// The objects being thawed were looked at.
+    Thawing {
+        /// How many can be read.
+        ready: usize,
+        /// How many are needed.
+        of: usize,
+    },
     /// A volume is stored and recorded.
     VolumeStored {
         /// Its number.

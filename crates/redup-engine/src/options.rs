@@ -29,6 +29,9 @@ pub struct Target {
     pub keys: Arc<dyn KeyProvider>,
     /// Upper bound in bytes for what the transfers of one run hold in memory.
     pub transfer_memory: u64,
+    /// Have objects that are needed and lie in an archive class thawed, and wait for it, however long it takes.
+    /// Without it they are an error, before anything is read or written.
+    pub thaw: bool,
 }
 
 /// Hands out keys when they are needed, so that a passphrase is asked for only then.

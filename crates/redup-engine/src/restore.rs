@@ -22,6 +22,7 @@ use tree::{TemporaryFile, TreeWriter};
 use crate::archive::Archive;
 use crate::chain::{Chain, Oddities, chain_error};
 use crate::owner::OwnerMap;
+use crate::thaw::make_readable;
 use crate::{Error, Event, Monitor, RestoreOptions, RestoreReport, Result, Target};
 
 /// Restores the state at a time into `destination`, in path order.
@@ -55,6 +56,7 @@ pub fn restore(
         }
         return Ok(RestoreReport::default());
     }
+    make_readable(&archive, chain.volume_names())?;
     let opener = chain.opener(&archive, options.ignore_errors);
     let oddities = Oddities::default();
     let mut sets = chain.merge(&opener, &options.path, &oddities);

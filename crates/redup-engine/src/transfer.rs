@@ -4,6 +4,7 @@
 //! budget is spent: that is the back-pressure.
 
 mod download;
+mod thaw;
 mod upload;
 
 use std::sync::Arc;

@@ -20,6 +20,7 @@ use crate::archive::Archive;
 use crate::chain::{Chain, Oddities, chain_error};
 use crate::owner::OwnerMap;
 use crate::restore::{payload_error, read_payload, rebuild};
+use crate::thaw::make_readable;
 use crate::{Difference, Error, Event, Monitor, Result, Target, VerifyOptions, VerifyReport};
 use scratch::Scratch;
 
@@ -46,6 +47,7 @@ pub fn verify(
     let mut archive = Archive::open(target, monitor)?;
     archive.sync_manifests(options.time)?;
     let chain = Chain::plan(&archive, options.time, &options.path)?;
+    make_readable(&archive, chain.volume_names())?;
     let opener = chain.opener(&archive, options.ignore_errors);
     let oddities = Oddities::default();
     let mut sets = chain.merge(&opener, &options.path, &oddities);

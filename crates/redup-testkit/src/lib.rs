@@ -33,6 +33,7 @@ pub mod forward;
 pub mod gpghome;
 pub mod listing;
 pub mod log;
+pub mod moto;
 pub mod network;
 pub mod recorder;
 pub mod run;

@@ -112,6 +112,16 @@ pub fn s3s_fs() -> PathBuf {
     existing(root().join("s3s-fs/bin/s3s-fs"), "s3s-fs")
 }
 
+/// moto, an S3 server that plays archive classes through.
+///
+/// # Panics
+/// When it is not installed.
+#[must_use]
+#[track_caller]
+pub fn moto() -> PathBuf {
+    existing(root().join("moto/bin/moto_server"), "moto")
+}
+
 /// A Python that has boto3, to look at an S3 server with other eyes than ours.
 ///
 /// # Panics

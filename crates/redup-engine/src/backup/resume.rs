@@ -31,6 +31,7 @@ use super::store_file::FileJob;
 use crate::archive::{Archive, signature_error};
 use crate::checkpoint::{Checkpoint, StoredPieces, StoredVolume};
 use crate::owner::OwnerMap;
+use crate::thaw::make_readable;
 use crate::volumes::PlannedVolume;
 use crate::{BackupOptions, Error, Event, Result};
 
@@ -306,7 +307,10 @@ impl Resumer<'_> {
                 sha1: v.info.sha1,
             }
         });
-        let cursor = opener.cursor(volumes.collect());
+        let volumes: Vec<_> = volumes.collect();
+        let objects = volumes.iter().filter_map(|v| v.object.as_ref());
+        make_readable(self.archive, objects.map(|(name, _)| name.as_str()))?;
+        let cursor = opener.cursor(volumes);
         let mut reader = DifftarReader::new(cursor, Warnings::new(|_| {}));
         let mut log = self.new_log()?;
         let mut pieces = None;

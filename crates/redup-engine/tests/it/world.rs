@@ -121,6 +121,7 @@ impl World {
             naming: Naming::default(),
             keys: Arc::new(Passphrase(passphrase)),
             transfer_memory: 8 << 20,
+            thaw: false,
         }
     }
 

@@ -102,6 +102,8 @@ pub(crate) enum Opt {
     S3UseDeepArchive,
     S3StorageClass,
     S3StorageClassMetadata,
+    S3RestoreTier,
+    S3RestoreDays,
     S3UseSse,
     S3UseKms,
     S3KmsKeyId,

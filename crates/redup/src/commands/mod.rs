@@ -153,6 +153,7 @@ impl Session {
             naming: config::naming(args),
             keys: Arc::new(keys),
             transfer_memory: TRANSFER_MEMORY,
+            thaw: args.options.text(Opt::S3RestoreTier).is_some(),
         })
     }
 

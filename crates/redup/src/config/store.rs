@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redup_s3::{ClassFlags, ClassPolicy, Encryption, Keys, S3Options, S3Storage};
+use redup_s3::{ClassFlags, ClassPolicy, Encryption, Keys, S3Options, S3Storage, Thaw, ThawTier};
 use redup_storage::{FileStorage, Retry, RetryPolicy, S3Url, Storage, TargetUrl, UrlError};
 use tokio::runtime::Handle;
 
@@ -128,6 +128,7 @@ fn s3_options(
         class: storage_class(args),
         metadata_class: options.text(Opt::S3StorageClassMetadata).map(str::to_owned),
     };
+    s3.thaw = thaw(args)?;
     s3.encryption = encryption(args)?;
     s3.grant_full_control = options.text(Opt::S3KmsGrant).map(str::to_owned);
     s3.part_size = unsigned(args, Opt::S3MultipartChunkSize);
@@ -163,6 +164,23 @@ fn storage_class(args: &Args) -> Option<String> {
     };
     let named = args.options.text(Opt::S3StorageClass);
     named.or(flags.class()).map(str::to_owned)
+}
+
+fn thaw(args: &Args) -> Result<Thaw, Failure> {
+    let tier = match args.options.text(Opt::S3RestoreTier) {
+        Some("Bulk") => ThawTier::Bulk,
+        Some("Expedited") => ThawTier::Expedited,
+        Some(_) => ThawTier::Standard,
+        None if args.options.number(Opt::S3RestoreDays).is_some() => {
+            return Err(command_line(
+                "--s3-restore-days has a meaning with --s3-restore-tier only",
+            ));
+        }
+        None => return Ok(Thaw::default()),
+    };
+    let days = unsigned(args, Opt::S3RestoreDays).and_then(|days| u32::try_from(days).ok());
+    let days = days.unwrap_or(Thaw::default().days);
+    Ok(Thaw { tier, days })
 }
 
 fn encryption(args: &Args) -> Result<Encryption, Failure> {
@@ -233,6 +251,16 @@ mod tests {
             Encryption::S3Managed
         );
         assert!(of(kms).unwrap_err().message.contains("--s3-kms-key-id"));
+    }
+
+    #[test]
+    fn days_are_told_with_a_tier_only() {
+        let of = |line: &str| thaw(&args(line));
+        assert_eq!(of("st s3://b").unwrap(), Thaw::default());
+        let asked = of("st s3://b --s3-restore-tier Bulk --s3-restore-days 3").unwrap();
+        assert_eq!((asked.tier, asked.days), (ThawTier::Bulk, 3));
+        let alone = of("st s3://b --s3-restore-days 3").unwrap_err();
+        assert!(alone.message.contains("--s3-restore-tier"));
     }
 
     #[test]

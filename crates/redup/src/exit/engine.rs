@@ -63,6 +63,9 @@ impl From<Error> for Failure {
                 .or_hint("--ignore-errors restores what can be rebuilt without it"),
             Error::MissingVolume { .. } => base(Code::GENERIC)
                 .hint("--ignore-errors restores what can be rebuilt without it"),
+            Error::Archived { .. } => base(Code::STORE).hint(
+                "--s3-restore-tier Standard (or Bulk, or Expedited) asks for them, waits, and goes on",
+            ),
             Error::HashMismatch { .. } => base(Code::HASH_MISMATCH)
                 .hint("--ignore-errors restores what can be rebuilt without it"),
             Error::WrongSigner { .. } => base(Code::WRONG_SIGNER),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use redup_engine::{Event, Monitor};
 use redup_format::entry::FileType;
@@ -24,6 +24,8 @@ pub(crate) struct Narrator {
     ignore_errors: bool,
     source_bytes: AtomicU64,
     named_volumes: AtomicBool,
+    /// How many objects had left their archive when last told.
+    thawed: AtomicUsize,
 }
 
 impl Narrator {
@@ -36,6 +38,7 @@ impl Narrator {
             ignore_errors: false,
             source_bytes: AtomicU64::new(0),
             named_volumes: AtomicBool::new(false),
+            thawed: AtomicUsize::new(0),
         }
     }
 
@@ -81,6 +84,15 @@ impl Narrator {
         let bytes = self.source_bytes.load(Ordering::Relaxed);
         self.info(13, String::new(), String::new());
         self.info(2, bytes.to_string(), format!("Processed volume {number}"));
+    }
+
+    /// Loud when something has changed, else for those who watch.
+    fn thawing(&self, ready: usize, of: usize) {
+        let text = format!("{ready} of {of} object(s) can be read");
+        match self.thawed.swap(ready, Ordering::Relaxed) == ready {
+            true => self.ui.info(text),
+            false => self.ui.notice(text),
+        }
     }
 
     fn writing(&self, name: &str) {
@@ -198,6 +210,21 @@ impl Monitor for Narrator {
             }
             Event::SourceBytes(bytes) => self.source_bytes(bytes),
             Event::Writing { name } => self.writing(name),
+            Event::ThawRequested {
+                objects,
+                under_way,
+                bytes,
+                classes,
+            } => {
+                let mb = bytes.div_ceil(1_000_000);
+                ui.notice(format!(
+                    "Waiting for {} object(s), {mb} MB, to be thawed from {classes}: {objects} asked for now, \
+                     {under_way} before. This may take from minutes to days; a run that is ended and started \
+                     again goes on waiting.",
+                    objects + under_way
+                ));
+            }
+            Event::Thawing { ready, of } => self.thawing(ready, of),
             Event::VolumeStored { number } => self.volume_stored(number),
             Event::VolumeRead { number, of } => {
                 self.info(

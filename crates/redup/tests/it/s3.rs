@@ -25,6 +25,7 @@ mod options;
 mod restart;
 mod script;
 mod servers;
+mod thaw;
 mod trouble;
 
 const BUCKET: &str = "backups";
