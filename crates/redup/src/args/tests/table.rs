@@ -79,7 +79,9 @@ fn options_of_our_own_are_few_and_named() {
             "secret-key-file",
             "s3-no-dualstack",
             "s3-storage-class",
-            "s3-storage-class-metadata"
+            "s3-storage-class-metadata",
+            "s3-restore-tier",
+            "s3-restore-days"
         ]
     );
 }
@@ -280,6 +282,11 @@ fn help_is_this_text() {
           --s3-storage-class CLASS    Store as this class.
           --s3-storage-class-metadata CLASS
                                       Store manifests and signatures as this class.
+          --s3-restore-tier Bulk|Standard|Expedited
+                                      Thaw what is needed and lies in an archive class,
+                                      this fast, and wait for it.
+          --s3-restore-days N         Days for which thawed objects stay readable
+                                      (default 7).
           --s3-use-server-side-encryption
                                       Let the service encrypt with AES256.
           --s3-use-server-side-kms-encryption
