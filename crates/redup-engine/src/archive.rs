@@ -19,7 +19,7 @@ use redup_volume::VolumeReader;
 use crate::archive_dir::ArchiveDir;
 use crate::thaw::make_readable;
 use crate::transfer::Transfer;
-use crate::{Error, Event, KeyProvider, Monitor, Result, Target};
+use crate::{Error, Event, KeyProvider, MetadataSync, Monitor, Result, Target};
 
 /// Level of local signature copies.
 pub(crate) const LOCAL_LEVEL: u32 = 6;
@@ -37,19 +37,37 @@ pub(crate) struct Archive<'t> {
     lengths: HashMap<String, u64>,
     /// Objects that may lie in an archive class, as the listing has it.
     archived: HashSet<String>,
+    /// Whether the archive dir is taken for the store's metadata.
+    trusted: bool,
+    /// Whether the collection is what the store has.
+    listed: bool,
 }
 
 impl<'t> Archive<'t> {
     /// Takes the lock, lists, repairs what a crash between two renames left, and tells the state.
     pub(crate) fn open(target: &'t Target, monitor: &'t dyn Monitor) -> Result<Self> {
+        Self::open_as(target, monitor, true)
+    }
+
+    /// The same for a command that needs no volume: an archive dir that is trusted stands for the
+    /// store, and no volume is known.
+    pub(crate) fn open_metadata(target: &'t Target, monitor: &'t dyn Monitor) -> Result<Self> {
+        Self::open_as(target, monitor, false)
+    }
+
+    fn open_as(target: &'t Target, monitor: &'t dyn Monitor, volumes: bool) -> Result<Self> {
+        let dir = ArchiveDir::open(&target.archive_dir)?;
+        let trusted = target.sync == MetadataSync::Trusted && !holds_partial(target, &dir.names()?);
         let mut archive = Self {
             target,
             monitor,
-            dir: ArchiveDir::open(&target.archive_dir)?,
+            dir,
             transfer: Transfer::new(target),
             collection: Collection::default(),
             lengths: HashMap::new(),
             archived: HashSet::new(),
+            trusted,
+            listed: volumes || !trusted,
         };
         archive.refresh()?;
         archive.finish_renames()?;
@@ -66,8 +84,13 @@ impl<'t> Archive<'t> {
 
     /// Lists both places again.
     pub(crate) fn refresh(&mut self) -> Result<()> {
-        let remote = self.transfer.list()?;
         let local = self.dir.names()?;
+        if !self.listed {
+            let names = || local.iter().map(String::as_str);
+            self.collection = Collection::from_names(&self.target.naming, names(), names());
+            return Ok(());
+        }
+        let remote = self.transfer.list()?;
         self.collection = Collection::from_names(
             &self.target.naming,
             remote.iter().map(|object| object.name.as_str()),
@@ -82,6 +105,16 @@ impl<'t> Archive<'t> {
             .map(|object| (object.name, object.len))
             .collect();
         Ok(())
+    }
+
+    /// Whether the store was listed, so that it can be said what is missing there.
+    pub(crate) fn is_listed(&self) -> bool {
+        self.listed
+    }
+
+    /// Whether the archive dir is not to be compared with the store.
+    pub(crate) fn is_trusted(&self) -> bool {
+        self.trusted
     }
 
     pub(crate) fn collection(&self) -> &Collection {
@@ -231,13 +264,18 @@ impl<'t> Archive<'t> {
     }
 
     fn sync_kinds(&self, time: Option<Timestamp>, signatures: bool) -> Result<()> {
+        if self.trusted {
+            return Ok(());
+        }
+        let all = self.target.sync == MetadataSync::All;
         let chain = match time {
+            _ if all => None,
             Some(time) => self.collection.chain_for_time(time).ok().flatten(),
             None => self.collection.newest_chain(),
         };
         let mut plan = self.collection.sync_plan(chain.map(|chain| chain.range()));
         plan.fetch
-            .retain(|fetch| signatures || fetch.kind == Kind::Manifest);
+            .retain(|fetch| signatures || all || fetch.kind == Kind::Manifest);
         if plan.delete.is_empty() && plan.fetch.is_empty() {
             self.monitor.event(Event::InSync);
             return Ok(());
@@ -355,6 +393,12 @@ impl<'t> Archive<'t> {
             self.refresh()
         }
     }
+}
+
+/// Whether a backup was interrupted, by the archive dir.
+fn holds_partial(target: &Target, local: &[String]) -> bool {
+    let names = local.iter().filter_map(|name| target.naming.parse(name));
+    names.into_iter().any(|name| name.partial)
 }
 
 /// Failures below a reader travel as themselves; the rest is about the object.

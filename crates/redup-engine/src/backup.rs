@@ -69,7 +69,7 @@ pub fn backup(
     if source.is_dir() {
         std::fs::read_dir(source).map_err(|e| Error::io("open", source, e))?;
     }
-    let mut archive = Archive::open(target, monitor)?;
+    let mut archive = Archive::open_metadata(target, monitor)?;
     let plan = Plan::make(&mut archive, source, options)?;
     let run = Run {
         archive: &archive,

@@ -21,7 +21,7 @@ pub fn changes(
     statistics: bool,
     monitor: &dyn Monitor,
 ) -> Result<Vec<SetChanges>> {
-    let archive = Archive::open(target, monitor)?;
+    let archive = Archive::open_metadata(target, monitor)?;
     let none = || Error::NoChains(archive.transfer().location());
     let chain = archive.collection().newest_chain().ok_or_else(none)?;
     let mut changes = Vec::new();

@@ -32,8 +32,8 @@ pub use history::changes;
 pub use list::{list, status};
 pub use monitor::{Event, Monitor, Silent};
 pub use options::{
-    BackupKind, BackupOptions, JsonStat, KeyProvider, ListOptions, MakeJsonStat, RestoreOptions,
-    Target, VerifyOptions, VolumeMode,
+    BackupKind, BackupOptions, JsonStat, KeyProvider, ListOptions, MakeJsonStat, MetadataSync,
+    RestoreOptions, Target, VerifyOptions, VolumeMode,
 };
 /// What [`list()`] hands out for each path.
 pub use redup_difftar::sigtar::SigHead;

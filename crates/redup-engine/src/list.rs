@@ -16,7 +16,7 @@ pub fn list(
     monitor: &dyn Monitor,
     mut entry: impl FnMut(&SigHead),
 ) -> Result<()> {
-    let mut archive = Archive::open(target, monitor)?;
+    let mut archive = Archive::open_metadata(target, monitor)?;
     archive.sync(options.time)?;
     let sets = archive.sets_at(options.time).map_err(|error| match error {
         Error::NoChains(location) => Error::NoSignatureChains(location),
@@ -36,7 +36,7 @@ pub fn list(
 /// # Errors
 /// Those of the store and the archive dir.
 pub fn status(target: &Target, monitor: &dyn Monitor) -> Result<StatusReport> {
-    let archive = Archive::open(target, monitor)?;
+    let archive = Archive::open_metadata(target, monitor)?;
     Ok(StatusReport {
         collection: archive.into_collection(),
     })

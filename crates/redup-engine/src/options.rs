@@ -32,6 +32,22 @@ pub struct Target {
     /// Have objects that are needed and lie in an archive class thawed, and wait for it, however long it takes.
     /// Without it they are an error, before anything is read or written.
     pub thaw: bool,
+    /// What of the store's metadata the archive dir is brought in line with.
+    pub sync: MetadataSync,
+}
+
+/// How the archive dir relates to the store's manifests and signatures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MetadataSync {
+    /// What the wanted time needs is fetched.
+    #[default]
+    Needed,
+    /// All is fetched, of every chain.
+    All,
+    /// Nothing is fetched or compared: the archive dir is taken to be right. Commands that need no
+    /// volume do not even list the store; an interrupted backup is still gone on with by what the
+    /// store has.
+    Trusted,
 }
 
 /// Hands out keys when they are needed, so that a passphrase is asked for only then.

@@ -210,7 +210,8 @@ fn check_basis(archive: &Archive<'_>, basis: &[BackupSet], options: &BackupOptio
     let mut newest = None;
     for set in basis {
         let manifest = archive.manifest(set)?;
-        if let Some(number) = set.missing_volumes(&manifest).first() {
+        let missing = set.missing_volumes(&manifest);
+        if let Some(number) = missing.first().filter(|_| archive.is_listed()) {
             let location = archive.transfer().location();
             return Err(Error::MissingVolume {
                 span: set.span,
@@ -223,7 +224,8 @@ fn check_basis(archive: &Archive<'_>, basis: &[BackupSet], options: &BackupOptio
     let Some((set, manifest)) = newest else {
         return Ok(());
     };
-    if set.state() == SetState::Complete && set.local.manifest.is_some() {
+    let compared = set.state() == SetState::Complete && set.local.manifest.is_some();
+    if compared && !archive.is_trusted() {
         check_remote(archive, set, &manifest)?;
     }
     if options.allow_source_mismatch {

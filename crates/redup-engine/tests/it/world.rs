@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use redup_engine::{
-    BackupKind, BackupOptions, BackupReport, Error, Event, KeyProvider, ListOptions, Monitor,
-    RestoreOptions, RestoreReport, Result, Target, VerifyOptions, VerifyReport, VolumeMode,
+    BackupKind, BackupOptions, BackupReport, Error, Event, KeyProvider, ListOptions, MetadataSync,
+    Monitor, RestoreOptions, RestoreReport, Result, Target, VerifyOptions, VerifyReport,
+    VolumeMode,
 };
 use redup_format::filename::Naming;
 use redup_format::index::PathIndex;
@@ -122,6 +123,7 @@ impl World {
             keys: Arc::new(Passphrase(passphrase)),
             transfer_memory: 8 << 20,
             thaw: false,
+            sync: MetadataSync::default(),
         }
     }
 

@@ -5,8 +5,8 @@
 pub(crate) enum ArgsError {
     #[error("unknown option: {0}")]
     UnknownOption(String),
-    #[error("option {0} is known from duplicity but not supported by this version of redup")]
-    UnsupportedOption(String),
+    #[error("option {option} of duplicity is not available: {why}")]
+    RefusedOption { option: String, why: &'static str },
     #[error("ambiguous option: {typed} could match {}", names.join(", "))]
     AmbiguousOption { typed: String, names: Vec<String> },
     #[error("argument {0}: expected one argument")]

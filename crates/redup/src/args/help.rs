@@ -126,7 +126,7 @@ pub(super) fn help_of(spec: &OptionSpec) -> Option<String> {
     match spec.support {
         Support::Yes => Some(spec.help.to_owned()),
         Support::NoEffect(why) => Some(format!("Accepted, without effect: {why}.")),
-        Support::NotYet | Support::OtherStore => None,
+        Support::Refused(_) | Support::OtherStore => None,
     }
 }
 

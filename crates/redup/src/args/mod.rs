@@ -123,7 +123,7 @@ fn no_effect_remarks(options: &Options) -> Vec<String> {
         let why = match occurrence.spec.support {
             Support::NoEffect(why) => why,
             Support::OtherStore => "it concerns a store that redup does not use",
-            Support::Yes | Support::NotYet => continue,
+            Support::Yes | Support::Refused(_) => continue,
         };
         let remark = format!("Option --{} has no effect: {why}.", occurrence.name);
         if !remarks.contains(&remark) {

@@ -90,8 +90,11 @@ impl Words {
         attached: Option<OsString>,
         rest: &mut VecDeque<OsString>,
     ) -> Result<(), ArgsError> {
-        if spec.support == Support::NotYet {
-            return Err(ArgsError::UnsupportedOption(typed.to_owned()));
+        if let Support::Refused(why) = spec.support {
+            return Err(ArgsError::RefusedOption {
+                option: typed.to_owned(),
+                why,
+            });
         }
         let value = match spec.value {
             ValueKind::Flag(on) => match attached {

@@ -58,8 +58,8 @@ pub(crate) enum ValueKind {
 pub(crate) enum Support {
     /// It has its effect.
     Yes,
-    /// Known from duplicity, refused for now with a message that names it.
-    NotYet,
+    /// Known from duplicity; refused with a message that says why, and what to do instead.
+    Refused(&'static str),
     /// Accepted; a message at info level says why nothing has to be done.
     NoEffect(&'static str),
     /// Concerns a store that redup does not speak; such a target is refused anyway.
@@ -163,8 +163,8 @@ impl OptionSpec {
         self
     }
 
-    pub(crate) const fn not_yet(mut self) -> Self {
-        self.support = Support::NotYet;
+    pub(crate) const fn refused(mut self, why: &'static str) -> Self {
+        self.support = Support::Refused(why);
         self
     }
 

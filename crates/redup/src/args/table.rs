@@ -86,13 +86,14 @@ const GENERAL: &[OptionSpec] = &[
     option(Opt::ProgressRate, &[both("progress-rate")], Int(1), "Seconds between progress lines (default 3)."),
     option(Opt::JsonStat, &[new("jsonstat")], ON, "Print and store statistics as JSON; with --show-changes-in-set, print those stored."),
     option(Opt::MetadataSyncMode, &[both("metadata-sync-mode")], Choice(&["full", "partial"]),
-        "How much of the metadata is brought to the archive dir.")
-        .no_effect("what a command needs is fetched"),
+        "Bring the manifests and signatures of all chains to the archive dir, or of the one that is needed (default)."),
     option(Opt::CheckRemote, &[new("check-remote")], ON, "Compare the archive dir with the store (default)."),
-    option(Opt::CheckRemote, &[new("no-check-remote")], OFF, "Trust the archive dir.").not_yet(),
+    option(Opt::CheckRemote, &[new("no-check-remote")], OFF, "Trust the archive dir: fetch no metadata, and list the store only for volumes."),
     option(Opt::CurrentTime, &[both("current-time")], Int(0), "Time stamp of the backup.").hidden(),
-    option(Opt::SkipVolume, &[both("skip-volume")], Int(i64::MIN), "Do not upload this volume.").not_yet().hidden(),
-    option(Opt::FailOnVolume, &[old("fail-on-volume")], Int(i64::MIN), "Stop after this volume.").not_yet().hidden(),
+    option(Opt::SkipVolume, &[both("skip-volume")], Int(i64::MIN), "Do not upload this volume.")
+        .refused("it makes a backup that lacks a volume, for duplicity's own tests").hidden(),
+    option(Opt::FailOnVolume, &[old("fail-on-volume")], Int(i64::MIN), "Stop after this volume.")
+        .refused("it makes a backup fail, for duplicity's own tests").hidden(),
     option(Opt::Pydevd, &[both("pydevd")], ON, "Python debugger.")
         .no_effect("there is no Python in redup").hidden(),
     option(Opt::Help, &[both("help")], ON, "Print this text.").short('h'),
@@ -146,7 +147,8 @@ const ENCRYPTION: &[OptionSpec] = &[
         .no_effect("OpenPGP is built in"),
     option(Opt::UseAgent, &[both("use-agent")], ON, "Leave passphrases to gpg-agent."),
     option(Opt::EncryptSecretKeyring, &[both("encrypt-secret-keyring")], File, "Secret keyring for decryption."),
-    option(Opt::UseGpgsm, &[new("use-gpgsm")], ON, "Use S/MIME.").not_yet(),
+    option(Opt::UseGpgsm, &[new("use-gpgsm")], ON, "Use S/MIME.")
+        .refused("redup has OpenPGP keys only; keep duplicity for a backup with S/MIME, or begin a chain with --encrypt-key"),
 ];
 
 #[rustfmt::skip]

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use redup_engine::Target;
+use redup_engine::{MetadataSync, Target};
 use redup_format::time::Timestamp;
 use redup_storage::{Interruptible, Storage};
 use tokio::runtime::Runtime;
@@ -154,7 +154,17 @@ impl Session {
             keys: Arc::new(keys),
             transfer_memory: TRANSFER_MEMORY,
             thaw: args.options.text(Opt::S3RestoreTier).is_some(),
+            sync: self.sync(),
         })
+    }
+
+    fn sync(&self) -> MetadataSync {
+        let options = &self.args.options;
+        match options.text(Opt::MetadataSyncMode) {
+            _ if !options.switch(Opt::CheckRemote, true) => MetadataSync::Trusted,
+            Some("full") => MetadataSync::All,
+            _ => MetadataSync::Needed,
+        }
     }
 
     /// The store, with uploads that a signal gives up.

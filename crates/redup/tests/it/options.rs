@@ -262,3 +262,58 @@ fn names_of_old_versions_are_not_written() {
     }
     assert!(names(&env.target()).is_empty());
 }
+
+#[test]
+fn a_trusted_archive_dir_is_enough_for_all_but_volumes() {
+    let mut env = plain();
+    env.backup(&redup(), "full", TIMES[0]).ok();
+    let first = Listing::of(&env.source());
+    // What is at the target and not in the archive dir is not looked for, by either program.
+    let stray = env
+        .target()
+        .join("duplicity-full.20010101T000000Z.manifest");
+    fs::write(
+        &stray,
+        "Volume 1:\n    StartingPath   .\n    EndingPath     .\n",
+    )
+    .unwrap();
+    env.options.push("--no-check-remote".to_owned());
+    for (program, day) in [(redup(), 1), (duplicity(), 2)] {
+        fs::write(env.source().join(format!("day {day}")), "new").unwrap();
+        env.backup(&program, "inc", TIMES[0] + day * 86_400).ok();
+    }
+    let seen = [redup(), duplicity()].map(|program| env.status(&program));
+    // duplicity leaves out a full backup without volumes.
+    assert_eq!(seen[0].sets[1..], seen[1].sets);
+    let no_volumes = |set: &String| set.contains(" 0 ");
+    assert!(seen[0].sets.len() == 3 && seen[0].sets.iter().all(no_volumes));
+    assert!(!env.archive().join(stray.file_name().unwrap()).exists());
+    // redup goes to the store for volumes; duplicity does not find any.
+    env.restored(&redup(), None)
+        .assert_is(&Listing::of(&env.source()), "the last increment");
+    env.restored(&redup(), Some(TIMES[0]))
+        .assert_is(&first, "the full");
+    env.name = "fresh".to_owned();
+    for program in [redup(), duplicity()] {
+        env.backup(&program, "inc", TIMES[1] + 9 * 86_400).code(17);
+    }
+}
+
+#[test]
+fn metadata_of_all_chains_is_brought_over_when_asked() {
+    let mut env = plain();
+    for day in [0, 1] {
+        env.backup(&redup(), "full", TIMES[0] + day * 86_400).ok();
+    }
+    for (mode, expected) in [("partial", 2), ("full", 4)] {
+        env.options = ["--no-encryption", "--metadata-sync-mode", mode]
+            .map(str::to_owned)
+            .into();
+        for program in [redup(), duplicity()] {
+            env.name = format!("{mode}-{}", program.name());
+            drop(env.listed(&program, None));
+            let found = names(&env.archive());
+            assert_eq!(found.len(), expected, "{}: {found:?}", env.name);
+        }
+    }
+}

@@ -35,11 +35,23 @@ fn an_unknown_option_is_named() {
 }
 
 #[test]
-fn an_option_that_only_duplicity_has_so_far_is_named_as_such() {
+fn an_option_that_only_duplicity_has_is_refused_with_the_reason() {
     check(
-        "src file:///t --no-check-remote",
+        "src file:///t --use-gpgsm",
         expect![
-            "23: option --no-check-remote is known from duplicity but not supported by this version of redup"
+            "23: option --use-gpgsm of duplicity is not available: redup has OpenPGP keys only; keep duplicity for a backup with S/MIME, or begin a chain with --encrypt-key"
+        ],
+    );
+    check(
+        "src file:///t --skip-volume 2",
+        expect![
+            "23: option --skip-volume of duplicity is not available: it makes a backup that lacks a volume, for duplicity's own tests"
+        ],
+    );
+    check(
+        "src file:///t --fail-on-volume 2",
+        expect![
+            "23: option --fail-on-volume of duplicity is not available: it makes a backup fail, for duplicity's own tests"
         ],
     );
 }

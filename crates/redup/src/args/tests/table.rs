@@ -174,9 +174,12 @@ fn help_is_this_text() {
           --jsonstat                  Print and store statistics as JSON; with
                                       --show-changes-in-set, print those stored.
           --metadata-sync-mode full|partial
-                                      Accepted, without effect: what a command needs is
-                                      fetched.
+                                      Bring the manifests and signatures of all chains
+                                      to the archive dir, or of the one that is needed
+                                      (default).
           --check-remote              Compare the archive dir with the store (default).
+          --no-check-remote           Trust the archive dir: fetch no metadata, and list
+                                      the store only for volumes.
           -h, --help                  Print this text.
           -V, --version               Print the version.
 
