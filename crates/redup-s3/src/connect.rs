@@ -31,7 +31,7 @@ use crate::endpoint::{Configured, Endpoint};
 use crate::error::{Failure, Place};
 use crate::options::{Keys, Notice, S3Options};
 use crate::profile::Profile;
-use crate::retries::{Redirects, retries};
+use crate::retries::{Distrust, Redirects, retries};
 use crate::storage::{Bucket, S3Storage};
 use crate::{Encryption, http};
 
@@ -304,6 +304,7 @@ pub(crate) fn client(
         .force_path_style(endpoint.path_style)
         .retry_config(retries(options.attempts))
         .retry_classifier(Redirects)
+        .retry_classifier(Distrust)
         // The SDK's own bucket of tokens is shared by the process and can be emptied by one bad
         // minute with many parts in flight, after which nothing would be retried any more.
         .retry_partition(

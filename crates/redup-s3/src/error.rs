@@ -308,7 +308,7 @@ fn kind_of_code(code: &str) -> Option<ErrorKind> {
 }
 
 /// What a request that got no answer ran into, found among its causes.
-fn trouble(error: &(dyn StdError + 'static)) -> Trouble {
+pub(crate) fn trouble(error: &(dyn StdError + 'static)) -> Trouble {
     const ENETUNREACH: i32 = 101;
     const EHOSTUNREACH: i32 = 113;
     for cause in causes(error) {
@@ -353,7 +353,9 @@ struct Cause(String);
 
 impl Cause {
     fn of(error: &(dyn StdError + 'static)) -> Self {
-        const EMPTY: [&str; 5] = [
+        const EMPTY: [&str; 7] = [
+            "other",
+            "not set up",
             "dispatch failure",
             "service error",
             "response error",
@@ -361,7 +363,7 @@ impl Cause {
             "client error (Connect)",
         ];
         let mut texts: Vec<String> = Vec::new();
-        for text in causes(error).map(|cause| one_line(&cause.to_string())) {
+        for text in causes(error).map(|cause| one_line(&plain(&cause.to_string()))) {
             let repeats = texts.last().is_some_and(|last| last.contains(&text));
             if !repeats && !text.is_empty() && !EMPTY.contains(&text.as_str()) {
                 texts.push(text);
@@ -378,6 +380,16 @@ impl fmt::Display for Cause {
 }
 
 impl StdError for Cause {}
+
+/// The words of the SDK's credentials chain without what each of its lines repeats.
+fn plain(text: &str) -> String {
+    const DISABLED: &str = "the credential provider was not enabled";
+    text.replace(&format!("{DISABLED}: "), "")
+        .replace(DISABLED, "not set up")
+        .replace("Attempted:\n  ", "Tried: ")
+        .replace("\n  ", "; ")
+        .replace("other: ", "")
+}
 
 /// Text from a server, fit for a log: one line, no control characters, of bounded length.
 fn one_line(text: &str) -> String {

@@ -26,16 +26,23 @@ fn hint_on_answer(failure: &Failure, op: Op, place: &Place) -> Option<String> {
             "the temporary credentials have expired or do not fit: renew AWS_SESSION_TOKEN and its keys"
                 .into()
         }
-        "AuthorizationHeaderMalformed" => {
-            "the server expects another region: name it with --s3-region-name".into()
-        }
+        "AuthorizationHeaderMalformed" => match expected_region(failure) {
+            Some(region) => format!("the server expects --s3-region-name {region}"),
+            None => format!(
+                "the server expects another region than {}: name it with --s3-region-name",
+                place.region
+            ),
+        },
         "RequestTimeTooSkewed" => {
-            "this machine's clock and the server's are more than 15 minutes apart: set the clock"
+            "this machine's clock and the server's are more than 15 minutes apart: `date -u` shows \
+             this one's; set it, or let a time service do so"
                 .into()
         }
         "PermanentRedirect" | "TemporaryRedirect" | "IllegalLocationConstraintException" => {
-            "the bucket is in another region: name it with --s3-region-name".into()
+            elsewhere_hint(place)
         }
+        "KMS.NotFoundException" | "KMS.DisabledException" | "KMSNotConfigured" => kms_hint(),
+        "NotImplemented" | "InternalError" if place.kms && is_upload(op) => kms_hint(),
         "InvalidBucketName" => format!(
             "{bucket:?} is taken as the bucket; if it is a server, name it with --s3-endpoint-url"
         ),
@@ -54,12 +61,39 @@ fn hint_on_answer(failure: &Failure, op: Op, place: &Place) -> Option<String> {
             "check the bucket's name and the server; buckets are never created".into()
         }
         _ if failure.kind() == ErrorKind::PermissionDenied => permission_hint(op, place),
-        _ if failure.status == Some(301) => {
-            "the bucket is in another region: name it with --s3-region-name".into()
+        _ if failure.status == Some(301) => elsewhere_hint(place),
+        _ if failure.kind() == ErrorKind::Throttled => {
+            "the server is busy: try later, or with fewer requests at once \
+             (--s3-multipart-max-procs)"
+                .into()
+        }
+        _ if matches!(failure.status, Some(500..=599)) => {
+            "the trouble is at the server: try later, and tell its operator the request id".into()
         }
         _ => return None,
     };
     Some(hint)
+}
+
+/// The region in a message such as `the region 'us-east-1' is wrong; expecting 'garage'`.
+fn expected_region(failure: &Failure) -> Option<&str> {
+    let (_, rest) = failure.message.as_deref()?.split_once("expecting '")?;
+    let (region, _) = rest.split_once('\'')?;
+    let valid = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    (!region.is_empty() && region.chars().all(valid)).then_some(region)
+}
+
+fn elsewhere_hint(place: &Place) -> String {
+    format!(
+        "the bucket is in another region than {}: name it with --s3-region-name",
+        place.region
+    )
+}
+
+fn kms_hint() -> String {
+    "check --s3-kms-key-id, and that the server has a key management service; \
+     --s3-use-server-side-encryption needs none"
+        .into()
 }
 
 fn class_hint(place: &Place) -> String {
@@ -107,12 +141,26 @@ fn hint_on_trouble(trouble: Trouble, failure: &Failure, place: &Place) -> Option
             place.region
         ),
         Trouble::NoRoute => "check this machine's network and the server's address".into(),
+        Trouble::UnknownHost if cause_has(failure, "Temporary failure") => {
+            "name service does not answer: check this machine's network and /etc/resolv.conf".into()
+        }
         Trouble::UnknownHost => match place.endpoint {
             Some(_) => "check the host name in --s3-endpoint-url, and name service".into(),
             None => "check --s3-region-name, and name service".into(),
         },
         Trouble::Refused => "check that the server is running, and the port".into(),
-        Trouble::Tls if failure_mentions_plain_http(failure) => {
+        Trouble::Tls if cause_has(failure, "certificate expired") => {
+            "the server's certificate has expired, if this machine's clock is right (`date -u`): its \
+             operator has to renew it"
+                .into()
+        }
+        Trouble::Tls if cause_has(failure, "not valid yet") => {
+            "the server's certificate is of the future: check this machine's clock (`date -u`)".into()
+        }
+        Trouble::Tls if cause_has(failure, "not valid for name") => {
+            "the server's certificate is for another name: use that one in --s3-endpoint-url".into()
+        }
+        Trouble::Tls if cause_has(failure, "InvalidContentType") => {
             "the server seems to speak plain HTTP: use http:// in --s3-endpoint-url, or \
              --s3-unencrypted-connection where the server is in the target's URL"
                 .into()
@@ -122,13 +170,30 @@ fn hint_on_trouble(trouble: Trouble, failure: &Failure, place: &Place) -> Option
              with --ssl-cacert-file or AWS_CA_BUNDLE"
                 .into()
         }
+        Trouble::Connection if cause_has(failure, "tunnel") => {
+            "the proxy that HTTPS_PROXY names does not lead there: check it, or name the server's \
+             host in NO_PROXY"
+                .into()
+        }
+        Trouble::Garbled if failure.status == Some(400) && speaks_plainly(place) => {
+            "if the server speaks HTTPS, use https:// in --s3-endpoint-url".into()
+        }
+        Trouble::Timeout => {
+            "check that the server answers others; --timeout sets how long to wait".into()
+        }
         _ => return None,
     };
     Some(hint)
 }
 
-fn failure_mentions_plain_http(failure: &Failure) -> bool {
+fn speaks_plainly(place: &Place) -> bool {
+    let url = place.endpoint.as_deref().unwrap_or_default();
+    url.starts_with("http://")
+}
+
+/// Whether the causes have these words, where there is nothing better to tell them by.
+fn cause_has(failure: &Failure, words: &str) -> bool {
     failure
         .cause_text()
-        .is_some_and(|text| text.contains("InvalidContentType"))
+        .is_some_and(|text| text.contains(words))
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use aws_sdk_s3::config::interceptors::InterceptorContext;
 use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction, RetryConfig};
 
+use crate::error::{Trouble, trouble};
+
 /// This many attempts, with waits that grow from 1 s to 20 s, drawn at random below that.
 pub(crate) fn retries(attempts: u32) -> RetryConfig {
     RetryConfig::standard()
@@ -33,5 +35,24 @@ impl ClassifyRetry for Redirects {
 
     fn name(&self) -> &'static str {
         "Redirects"
+    }
+}
+
+/// Repeats no request to a server that is not trusted: it will not be by asking again.
+#[derive(Debug)]
+pub(crate) struct Distrust;
+
+impl ClassifyRetry for Distrust {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let failed = context.output_or_error().and_then(Result::err);
+        let error = failed.and_then(|error| error.as_connector_error());
+        match error.map(|error| trouble(error)) {
+            Some(Trouble::Tls) => RetryAction::RetryForbidden,
+            _ => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "Distrust"
     }
 }

@@ -10,6 +10,7 @@ use crate::passphrase::PassphraseError;
 use crate::ui::{Level, LogError, Message, escape_lines};
 
 pub(crate) use codes::Code;
+pub(crate) use engine::hint_below;
 
 /// A failure that ends the run.
 #[derive(Debug)]

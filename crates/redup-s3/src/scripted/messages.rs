@@ -91,7 +91,7 @@ async fn a_clock_that_is_wrong() {
         &storing(options("bkt"), skewed).await,
         expect![[r#"
         Credentials: cannot write s3://bkt/p/vol1: RequestTimeTooSkewed: The difference is too large (status 403, request id REQ1)
-        hint: this machine's clock and the server's are more than 15 minutes apart: set the clock"#]],
+        hint: this machine's clock and the server's are more than 15 minutes apart: `date -u` shows this one's; set it, or let a time service do so"#]],
     );
 }
 
@@ -202,7 +202,9 @@ async fn silence() {
     };
     check(
         &connecting(impatient, || Answer::Silence).await,
-        expect!["Timeout: cannot open s3://bkt/p: no answer in time"],
+        expect![[r#"
+            Timeout: cannot open s3://bkt/p: no answer in time
+            hint: check that the server answers others; --timeout sets how long to wait"#]],
     );
 }
 

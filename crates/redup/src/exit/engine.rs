@@ -122,6 +122,18 @@ fn refined(error: &(dyn StdError + 'static), otherwise: Code) -> Failure {
     found
 }
 
+/// The store's hint, if it is a store's error that lies below.
+pub(crate) fn hint_below<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a str> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = below::<redup_storage::Error>(error) {
+            return error.hint();
+        }
+        next = error.source();
+    }
+    None
+}
+
 /// The error itself as a `T`, or the one that an I/O error was made of.
 fn below<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
     let inner = || error.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref();

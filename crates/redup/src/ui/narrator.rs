@@ -24,6 +24,8 @@ pub(crate) struct Narrator {
     ignore_errors: bool,
     source_bytes: AtomicU64,
     named_volumes: AtomicBool,
+    /// Whether it was said why deleting fails.
+    hinted: AtomicBool,
     /// How many objects had left their archive when last told.
     thawed: AtomicUsize,
 }
@@ -38,6 +40,7 @@ impl Narrator {
             ignore_errors: false,
             source_bytes: AtomicU64::new(0),
             named_volumes: AtomicBool::new(false),
+            hinted: AtomicBool::new(false),
             thawed: AtomicUsize::new(0),
         }
     }
@@ -288,6 +291,11 @@ impl Monitor for Narrator {
             Event::DeleteFailed { name, error } => {
                 let name = escape(name.as_bytes());
                 ui.warning(format!("Cannot delete {name}: {}", chain(error)));
+                // What keeps one from going keeps the others.
+                let hint = crate::exit::hint_below(error);
+                if let Some(hint) = hint.filter(|_| !self.hinted.swap(true, Ordering::Relaxed)) {
+                    ui.warning(escape_lines(&format!("hint: {hint}")));
+                }
             }
             Event::Warning(text) => ui.warning(escape_lines(text)),
             Event::Info(text) => ui.info(escape_lines(text)),

@@ -20,6 +20,7 @@ mod exchange;
 mod faults;
 mod housekeeping;
 mod ipv6;
+mod messages;
 mod objects;
 mod options;
 mod restart;
