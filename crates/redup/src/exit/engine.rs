@@ -123,8 +123,11 @@ fn refined(error: &(dyn StdError + 'static), otherwise: Code) -> Failure {
 }
 
 /// The store's hint, if it is a store's error that lies below.
-pub(crate) fn hint_below<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a str> {
-    let mut next = Some(error);
+pub(crate) fn hint_below(error: &Error) -> Option<&str> {
+    if let Error::Storage(error) = error {
+        return error.hint();
+    }
+    let mut next = error.source();
     while let Some(error) = next {
         if let Some(error) = below::<redup_storage::Error>(error) {
             return error.hint();
