@@ -131,13 +131,17 @@ async fn open(
 }
 
 /// What the options, the environment and the configuration files come to.
-struct Setup {
-    config: SdkConfig,
-    configured: Configured,
-    region: String,
+pub(crate) struct Setup {
+    pub(crate) config: SdkConfig,
+    pub(crate) configured: Configured,
+    pub(crate) region: String,
 }
 
-async fn load(options: &S3Options, http: &SharedHttpClient, location: &S3Location) -> Setup {
+pub(crate) async fn load(
+    options: &S3Options,
+    http: &SharedHttpClient,
+    location: &S3Location,
+) -> Setup {
     let region = region(options, http, location).await;
     let loader = || {
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
@@ -255,7 +259,7 @@ fn with_ipv6_metadata(
     SharedCredentialsProvider::new(chain)
 }
 
-fn bucket(
+pub(crate) fn bucket(
     options: &S3Options,
     location: &S3Location,
     config: &SdkConfig,

@@ -28,6 +28,9 @@ pub(crate) fn of_head(name: &str, len: u64, answer: &HeadObjectOutput) -> Object
     ObjectInfo {
         sha1,
         crc32,
+        class: answer
+            .storage_class()
+            .map(|class| class.as_str().to_owned()),
         access: access_of_head(answer),
         ..ObjectInfo::new(name, len)
     }

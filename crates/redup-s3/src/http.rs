@@ -3,13 +3,17 @@
 //! Each new connection tries both IP families, the other one 300 ms after the first (hyper's
 //! happy eyeballs), so a family that is broken costs that much a connection and no more.
 
+use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use aws_sdk_s3::config::SharedHttpClient;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_http_client::{Builder, Connector};
+use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns};
+use hyper_util::client::proxy::matcher::Matcher;
 use redup_storage::{Error, ErrorKind, Op, Result};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -17,6 +21,34 @@ use rustls::pki_types::pem::PemObject;
 
 /// A client that trusts the system's certificates and those of `ca_file`.
 pub(crate) fn client(ca_file: Option<&Path>) -> Result<SharedHttpClient> {
+    client_over(ca_file, None)
+}
+
+/// The same, which takes every host to have these addresses and no others.
+pub(crate) fn client_of(
+    ca_file: Option<&Path>,
+    addresses: Vec<IpAddr>,
+) -> Result<SharedHttpClient> {
+    client_over(ca_file, Some(Known(addresses.into())))
+}
+
+/// Whether the environment names a proxy for requests to `url`: the rules are those of the client.
+pub(crate) fn has_proxy(url: &str) -> bool {
+    let url = url.parse::<http::Uri>();
+    url.is_ok_and(|url| Matcher::from_env().intercept(&url).is_some())
+}
+
+/// Addresses that are known without asking.
+#[derive(Debug, Clone)]
+struct Known(Arc<[IpAddr]>);
+
+impl ResolveDns for Known {
+    fn resolve_dns<'a>(&'a self, _name: &'a str) -> DnsFuture<'a> {
+        DnsFuture::ready(Ok(self.0.to_vec()))
+    }
+}
+
+fn client_over(ca_file: Option<&Path>, known: Option<Known>) -> Result<SharedHttpClient> {
     let tls = tls_context(ca_file)?;
     // A client that is given a TLS context ignores the proxy variables unless told.
     let proxy = ProxyConfig::from_env();
@@ -28,7 +60,10 @@ pub(crate) fn client(ca_file: Option<&Path>) -> Result<SharedHttpClient> {
                 .proxy_config(proxy.clone());
             connector.set_connector_settings(settings.cloned());
             connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
-            connector.build()
+            match &known {
+                Some(known) => connector.build_with_resolver(known.clone()),
+                None => connector.build(),
+            }
         }),
     )
 }

@@ -7,6 +7,7 @@
 //! | `options` | what the caller can ask for |
 //! | `endpoint` | which server, by which kind of address, over which IP families |
 //! | `profile` | settings of configuration files that the SDK leaves to us |
+//! | `reach` | the way there, each IP family for itself |
 //! | `http` | TLS roots, proxies, connections |
 //! | `connect` | region and credentials; whether the bucket is there, and where |
 //! | `class` | the storage class of each object |
@@ -29,6 +30,7 @@ mod hint;
 mod http;
 mod options;
 mod profile;
+mod reach;
 mod read;
 mod retries;
 #[cfg(test)]
@@ -40,4 +42,5 @@ mod upload;
 
 pub use class::{ClassFlags, ClassPolicy};
 pub use options::{Addressing, Encryption, Keys, Notice, NoticeSink, S3Options, Thaw, ThawTier};
+pub use reach::{FamilyReach, Reach, reach};
 pub use storage::S3Storage;

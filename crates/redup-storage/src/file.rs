@@ -80,6 +80,27 @@ impl FileStorage {
     }
 }
 
+impl FileStorage {
+    /// Bytes that can still be written, as the file system tells.
+    ///
+    /// # Errors
+    /// What the system says of the folder, or of the nearest one above it that exists.
+    pub fn free_space(&self) -> io::Result<u64> {
+        let mut folder = self.folder.path.as_path();
+        loop {
+            match rustix::fs::statvfs(folder) {
+                Ok(found) => return Ok(found.f_bavail.saturating_mul(found.f_frsize)),
+                Err(rustix::io::Errno::NOENT) => match folder.parent() {
+                    Some(parent) if !parent.as_os_str().is_empty() => folder = parent,
+                    Some(_) => folder = Path::new("."),
+                    None => return Err(rustix::io::Errno::NOENT.into()),
+                },
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl Storage for FileStorage {

@@ -6,6 +6,7 @@
 //! * [`TargetUrl`], which says what store a user's URL means;
 //! * [`FileStorage`] for a local folder and [`MemoryStorage`] for tests;
 //! * [`wrap`]: stores around a store ([`Retry`], [`Interruptible`], [`Record`], [`Fault`]);
+//! * [`probe`]: trying a store out, for users who want to know whether a target works;
 //! * [`conformance`]: one suite that every store and every wrapper passes.
 //!
 //! The S3 store is a crate of its own, so that only the program that offers it builds it.
@@ -17,6 +18,7 @@ mod file;
 mod memory;
 mod name;
 mod parts;
+pub mod probe;
 mod store;
 mod url;
 pub mod wrap;

@@ -21,6 +21,8 @@ pub struct ObjectInfo {
     pub sha1: Option<[u8; 20]>,
     /// CRC-32 of the whole content as the store computed it. Only [`Storage::head`] says it.
     pub crc32: Option<u32>,
+    /// The storage class, where the store has such and this is not the usual one.
+    pub class: Option<String>,
     /// Whether it can be read at once.
     pub access: Access,
 }
@@ -33,6 +35,7 @@ impl ObjectInfo {
             len,
             sha1: None,
             crc32: None,
+            class: None,
             access: Access::Immediate,
         }
     }

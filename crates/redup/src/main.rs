@@ -88,7 +88,8 @@ fn run(
         return Ok(Code::SUCCESS);
     }
     let exists = |path: &Path| std::fs::symlink_metadata(path).is_ok();
-    match args::parse(words, &exists)? {
+    let own = args::parse_own(&words).filter(|_| program == Program::Redup);
+    match own.unwrap_or_else(|| args::parse(words, &exists))? {
         Parsed::Help(topic) => ui.print(&args::help(topic, program.name())),
         Parsed::Version => ui.print(&program.version()),
         Parsed::Run(args) => {

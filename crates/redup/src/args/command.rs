@@ -20,6 +20,7 @@ pub(crate) enum Command {
     RemoveOlderThan,
     RemoveAllButNFull,
     RemoveAllIncOfButNFull,
+    Probe,
 }
 
 /// What a positional is.
@@ -91,6 +92,22 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         in_0_8: true, shapes: &[Shape::Count, Shape::TargetUrl],
         help: "Delete the increments of all but the newest N chains." },
 ];
+
+/// A command of redup's own: called as duplicity, its name is a folder's like any other.
+pub(super) static OWN: CommandSpec = CommandSpec {
+    command: Command::Probe,
+    name: "probe",
+    short_names: &[],
+    in_0_8: false,
+    shapes: &[Shape::TargetUrl],
+    help: "Try a target out, and say what works, how fast, and what to change.",
+};
+
+/// Finds a command of redup's own.
+pub(super) fn find_own(words: &[OsString]) -> Option<Result<Action, ArgsError>> {
+    let (first, rest) = words.split_first()?;
+    (first == OWN.name).then(|| explicit(&OWN, rest))
+}
 
 /// duplicity 0.8's command that copies between stores; no version since has it.
 const REPLICATE: &str = "replicate";

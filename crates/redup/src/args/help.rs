@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::command::{COMMANDS, CommandSpec, Shape};
+use super::command::{COMMANDS, CommandSpec, OWN, Shape};
 use super::spec::{OptionSpec, Support, ValueKind};
 use super::table::GROUPS;
 
@@ -42,7 +42,7 @@ pub(crate) fn help(topic: Topic, program: &str) -> String {
     match topic {
         Topic::Urls => text.push_str(URLS),
         Topic::Command(name) => {
-            for spec in COMMANDS.iter().filter(|spec| spec.name == name) {
+            for spec in known(program).filter(|spec| spec.name == name) {
                 push_line(&mut text, &format!("usage: {}", usage(spec, program)));
                 push_line(&mut text, "");
                 push_wrapped(&mut text, "", spec.help, 0);
@@ -51,13 +51,13 @@ pub(crate) fn help(topic: Topic, program: &str) -> String {
             push_options(&mut text);
         }
         Topic::All => {
-            for (number, spec) in COMMANDS.iter().enumerate() {
+            for (number, spec) in known(program).enumerate() {
                 let lead = if number == 0 { "usage: " } else { "       " };
                 push_line(&mut text, &format!("{lead}{}", usage(spec, program)));
             }
             push_line(&mut text, "");
             push_line(&mut text, "Commands");
-            for spec in COMMANDS {
+            for spec in known(program) {
                 let names = [&[spec.name], spec.short_names].concat().join(", ");
                 push_wrapped(&mut text, &format!("  {names}"), spec.help, HELP_COLUMN);
             }
@@ -75,6 +75,11 @@ pub(crate) fn help(topic: Topic, program: &str) -> String {
         }
     }
     text
+}
+
+/// The commands that a program of that name has.
+fn known(program: &str) -> impl Iterator<Item = &'static CommandSpec> {
+    COMMANDS.iter().chain((program == "redup").then_some(&OWN))
 }
 
 const HELP_COLUMN: usize = 30;

@@ -78,6 +78,26 @@ pub(crate) fn parse(
     }))
 }
 
+/// The same for a command that duplicity has not, if the words name one.
+///
+/// # Errors
+/// As [`parse`].
+pub(crate) fn parse_own(words: &[OsString]) -> Option<Result<Parsed, ArgsError>> {
+    let words = parse::split(words.iter().cloned()).ok()?;
+    let action = command::find_own(&words.positionals)?;
+    if words.asked.is_some() {
+        return Some(Ok(Parsed::Help(Topic::Command(command::OWN.name))));
+    }
+    Some(action.map(|action| {
+        Parsed::Run(Args {
+            command: action.command,
+            positionals: action.positionals,
+            remarks: no_effect_remarks(&words.options),
+            options: words.options,
+        })
+    }))
+}
+
 /// The options that say where messages go, read even from a command line with mistakes, so that
 /// the mistake itself can be reported there.
 pub(crate) fn log_options(words: &[OsString]) -> Options {

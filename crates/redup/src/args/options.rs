@@ -29,6 +29,7 @@ pub(crate) enum Opt {
     Progress,
     ProgressRate,
     JsonStat,
+    Json,
     MetadataSyncMode,
     CheckRemote,
     CurrentTime,

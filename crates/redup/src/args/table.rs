@@ -84,6 +84,7 @@ const GENERAL: &[OptionSpec] = &[
     option(Opt::Progress, &[both("progress")], ON,
         "Tell every few seconds how far a backup is; the source is looked through once more for that."),
     option(Opt::ProgressRate, &[both("progress-rate")], Int(1), "Seconds between progress lines (default 3)."),
+    option(Opt::Json, &[ours("json")], ON, "Print the result of probe as JSON."),
     option(Opt::JsonStat, &[new("jsonstat")], ON, "Print and store statistics as JSON; with --show-changes-in-set, print those stored."),
     option(Opt::MetadataSyncMode, &[both("metadata-sync-mode")], Choice(&["full", "partial"]),
         "Bring the manifests and signatures of all chains to the archive dir, or of the one that is needed (default)."),

@@ -3,6 +3,7 @@
 mod backup;
 mod cleanup;
 mod list;
+mod probe;
 mod progress;
 mod remove;
 mod restore;
@@ -21,7 +22,7 @@ use tokio::runtime::Runtime;
 use crate::args::{Args, Command, Opt};
 use crate::config::{self, Encryption, Keys, Places};
 use crate::env::Environment;
-use crate::exit::{Code, Failure};
+use crate::exit::{Code, Failure, command_line};
 use crate::program::Program;
 use crate::signals::LastDeed;
 use crate::times::Clock;
@@ -52,6 +53,9 @@ pub(crate) fn run(
         ui.warning("Running in 'ignore errors' mode due to --ignore-errors.\nPlease reconsider if this was not intended");
     }
     refuse_old_names(&args)?;
+    if args.options.flag(Opt::Json) && args.command != Command::Probe {
+        return Err(command_line("--json is for probe only"));
+    }
     let session = Session::new(args, environment, ui, last_deed)?;
     match session.args.command {
         Command::Backup | Command::Full | Command::Incremental => backup::run(&session),
@@ -60,6 +64,7 @@ pub(crate) fn run(
         Command::CollectionStatus => status::run(&session),
         Command::ListCurrentFiles => list::run(&session),
         Command::Cleanup => cleanup::run(&session),
+        Command::Probe => probe::run(&session),
         Command::RemoveOlderThan | Command::RemoveAllButNFull | Command::RemoveAllIncOfButNFull => {
             remove::run(&session)
         }

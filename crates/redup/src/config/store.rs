@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,13 +30,9 @@ pub(crate) fn open(
     ui: &Arc<Ui>,
     runtime: &Handle,
 ) -> Result<Arc<dyn Storage>, Failure> {
-    let url = &with_gio(url, args);
-    let storage: Arc<dyn Storage> = match TargetUrl::parse(local_gio(url)).map_err(url_failure)? {
-        TargetUrl::File(file) => Arc::new(FileStorage::new(file.path())),
-        TargetUrl::S3(s3) => {
-            let options = s3_options(s3, args, environment, ui)?;
-            Arc::new(runtime.block_on(S3Storage::connect(options))?)
-        }
+    let storage: Arc<dyn Storage> = match store(url, args, environment, ui)? {
+        Store::File(folder) => Arc::new(FileStorage::new(folder)),
+        Store::S3(options) => Arc::new(runtime.block_on(S3Storage::connect(*options))?),
     };
     let told = Arc::clone(ui);
     let retry = Retry::new(storage, retry_policy(args)).observed(move |event| {
@@ -48,6 +45,39 @@ pub(crate) fn open(
         told.warning(crate::ui::escape_lines(&text));
     });
     Ok(Arc::new(retry))
+}
+
+/// A store that is not opened yet.
+#[derive(Debug)]
+pub(crate) enum Store {
+    /// A local folder.
+    File(PathBuf),
+    /// A bucket.
+    S3(Box<S3Options>),
+}
+
+/// What store `url` and the options mean.
+///
+/// # Errors
+/// When that is none of ours, or the options contradict each other.
+pub(crate) fn store(
+    url: &OsStr,
+    args: &Args,
+    environment: &Environment,
+    ui: &Arc<Ui>,
+) -> Result<Store, Failure> {
+    let url = &with_gio(url, args);
+    Ok(
+        match TargetUrl::parse(local_gio(url)).map_err(url_failure)? {
+            TargetUrl::File(file) => Store::File(file.path().to_owned()),
+            TargetUrl::S3(s3) => Store::S3(Box::new(s3_options(s3, args, environment, ui)?)),
+        },
+    )
+}
+
+/// A URL as it may be shown: without a password.
+pub(crate) fn shown(url: &OsStr) -> String {
+    redup_storage::masked(crate::args::lossy(url))
 }
 
 /// `--gio` is the prefix of the URL.

@@ -23,6 +23,7 @@ mod ipv6;
 mod messages;
 mod objects;
 mod options;
+mod probe;
 mod restart;
 mod script;
 mod servers;

@@ -75,6 +75,7 @@ fn options_of_our_own_are_few_and_named() {
     assert_eq!(
         ours,
         [
+            "json",
             "compress-level",
             "secret-key-file",
             "s3-no-dualstack",
@@ -109,6 +110,7 @@ fn help_is_this_text() {
                redup remove-older-than [options] remove_time target_url
                redup remove-all-but-n-full [options] count target_url
                redup remove-all-inc-of-but-n-full [options] count target_url
+               redup probe [options] target_url
 
         Commands
           backup, bu                  Back up: an increment when there is a chain to
@@ -129,6 +131,8 @@ fn help_is_this_text() {
           remove-all-inc-of-but-n-full, ri
                                       Delete the increments of all but the newest N
                                       chains.
+          probe                       Try a target out, and say what works, how fast,
+                                      and what to change.
 
         Without a command, a path and a URL mean backup, a URL and a path mean restore.
         Options may stand anywhere; long ones may be shortened.
@@ -171,6 +175,7 @@ fn help_is_this_text() {
           --progress                  Tell every few seconds how far a backup is; the
                                       source is looked through once more for that.
           --progress-rate N           Seconds between progress lines (default 3).
+          --json                      Print the result of probe as JSON.
           --jsonstat                  Print and store statistics as JSON; with
                                       --show-changes-in-set, print those stored.
           --metadata-sync-mode full|partial

@@ -1,0 +1,350 @@
+//! A store tried out: one small object and one in parts, written, read back, compared, deleted.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::task::JoinSet;
+
+use crate::{Access, Error, ErrorKind, ObjectInfo, ObjectKind, Op, Result, Storage, Upload};
+
+/// The length of the small object.
+const SMALL: usize = 1000;
+
+/// Bytes of one request of the download.
+const RANGE: u64 = 1 << 20;
+
+/// How often the round trip is measured.
+const ROUND_TRIPS: usize = 5;
+
+/// Something that a store is asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Check {
+    /// Listing the folder.
+    List,
+    /// Storing a small object with one request.
+    Write,
+    /// Reading it back, compared.
+    Read,
+    /// Storing an object in parts, several at a time.
+    Upload,
+    /// Reading that back in ranges, several at a time, compared.
+    Download,
+    /// Listing uploads that were begun and not ended. Only a clean-up needs it.
+    Unfinished,
+    /// Deleting what was written.
+    Delete,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It works.
+    Works,
+    /// It does not.
+    Failed(Error),
+    /// It was not tried.
+    Skipped(&'static str),
+}
+
+/// One thing that was tried.
+#[derive(Debug)]
+pub struct Step {
+    /// What.
+    pub check: Check,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// What was found out.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What was tried, in this order.
+    pub steps: Vec<Step>,
+    /// How many objects the folder has.
+    pub objects: Option<usize>,
+    /// The median time of a request that moves no data.
+    pub round_trip: Option<Duration>,
+    /// The length of the object in parts, and how many these were.
+    pub large: Option<(u64, u32)>,
+    /// What the store tells of that object, which was stored as a volume.
+    pub stored: Option<ObjectInfo>,
+    /// Whether the store tells the CRC-32 of an object in parts, and it is right.
+    pub tells_crc32: bool,
+    /// Whether it tells the SHA-1 that was stored beside the small object.
+    pub tells_sha1: bool,
+}
+
+/// A trial of a store. Its objects have names that no run of the same moment has, and that
+/// neither redup nor duplicity takes for part of a backup.
+#[derive(Debug, Clone)]
+pub struct Probe {
+    storage: Arc<dyn Storage>,
+    small: String,
+    large: String,
+}
+
+impl Probe {
+    /// Tries nothing yet.
+    pub fn new(storage: Arc<dyn Storage>) -> Self {
+        let tag = getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id()));
+        Self {
+            storage,
+            small: format!("redup-probe-{tag:016x}"),
+            large: format!("redup-probe-{tag:016x}-parts"),
+        }
+    }
+
+    /// Tries everything that a backup and its restore need. A failure does not end it; what was
+    /// written is deleted in any case.
+    pub async fn run(&self) -> Report {
+        let mut report = Report::default();
+        let listed = step(&mut report, Check::List, self.storage.list()).await;
+        report.objects = listed.map(|objects| objects.len());
+        let small = noise(SMALL as u64);
+        let put = self
+            .storage
+            .put(&self.small, small.clone(), ObjectKind::Manifest);
+        match step(&mut report, Check::Write, put).await {
+            Some(()) => self.read_small(&mut report, &small).await,
+            None => skip(&mut report, Check::Read, "nothing was written"),
+        }
+        let size = self.storage.tuning().part_size;
+        let large = noise(size + size / 2);
+        let sent = step(&mut report, Check::Upload, self.upload(&large)).await;
+        match sent {
+            Some(parts) => {
+                report.large = Some((large.len() as u64, parts));
+                self.read_large(&mut report, &large).await;
+            }
+            None => skip(&mut report, Check::Download, "nothing was uploaded"),
+        }
+        step(
+            &mut report,
+            Check::Unfinished,
+            self.storage.list_unfinished(),
+        )
+        .await;
+        let written = |step: &Step| {
+            matches!(step.check, Check::Write | Check::Upload)
+                && matches!(step.outcome, Outcome::Works)
+        };
+        match report.steps.iter().any(written) {
+            true => drop(step(&mut report, Check::Delete, self.remove()).await),
+            false => {
+                // A write that failed may have been done all the same.
+                self.remove().await.ok();
+                skip(&mut report, Check::Delete, "nothing was written");
+            }
+        }
+        report
+    }
+
+    /// Deletes what this may have written.
+    ///
+    /// # Errors
+    /// The first one; the other object is tried all the same.
+    pub async fn remove(&self) -> Result<()> {
+        let (small, large) = tokio::join!(
+            self.storage.delete(&self.small),
+            self.storage.delete(&self.large)
+        );
+        small.and(large)
+    }
+
+    async fn read_small(&self, report: &mut Report, sent: &Bytes) {
+        let read = async {
+            let mut times = Vec::new();
+            for _ in 0..ROUND_TRIPS {
+                let start = Instant::now();
+                let found = self.storage.head(&self.small).await?;
+                times.push(start.elapsed());
+                if times.len() == ROUND_TRIPS {
+                    report.tells_sha1 = found.sha1.is_some();
+                }
+            }
+            times.sort_unstable();
+            report.round_trip = Some(times[ROUND_TRIPS / 2]);
+            let range = 0..sent.len() as u64;
+            let found = self.storage.get(&self.small, range).await?;
+            self.compare(&self.small, &found, sent)
+        };
+        let start = Instant::now();
+        let outcome = read.await;
+        finish(report, Check::Read, start, outcome);
+    }
+
+    /// Sends `data` in parts, all at once, and gives their number.
+    async fn upload(&self, data: &Bytes) -> Result<u32> {
+        let begun = self.storage.begin_upload(&self.large, ObjectKind::Volume);
+        let upload: Arc<dyn Upload> = Arc::from(begun.await?);
+        let size = usize::try_from(upload.part_size()).unwrap_or(usize::MAX);
+        let mut sending = JoinSet::new();
+        let mut parts = 0;
+        for at in (0..data.len()).step_by(size) {
+            let part = data.slice(at..data.len().min(at.saturating_add(size)));
+            let (upload, number) = (Arc::clone(&upload), parts);
+            sending.spawn(async move { upload.put_part(number, part).await });
+            parts += 1;
+        }
+        let mut sent = Ok(());
+        while let Some(part) = sending.join_next().await {
+            sent = sent.and(part.unwrap_or_else(|_| Err(self.stopped(Op::PutPart))));
+        }
+        let completed = match sent {
+            Ok(()) => upload.complete(parts, data.len() as u64).await,
+            Err(error) => Err(error),
+        };
+        if completed.is_err() {
+            upload.abort().await.ok();
+        }
+        completed.map(|()| parts)
+    }
+
+    async fn read_large(&self, report: &mut Report, sent: &Bytes) {
+        let head = self.storage.head(&self.large).await;
+        let stored = match head {
+            Ok(stored) => stored,
+            Err(error) => return finish(report, Check::Download, Instant::now(), Err(error)),
+        };
+        report.tells_crc32 = stored.crc32.is_some();
+        let readable = stored.access == Access::Immediate;
+        report.stored = Some(stored);
+        if !readable {
+            let why = "volumes go to an archive class, and are read after thawing only";
+            return skip(report, Check::Download, why);
+        }
+        step(report, Check::Download, self.download(sent)).await;
+    }
+
+    async fn download(&self, sent: &Bytes) -> Result<()> {
+        let len = sent.len() as u64;
+        let at_once = self.storage.tuning().connections.max(1);
+        let mut starts = (0..len).step_by(usize::try_from(RANGE).unwrap_or(usize::MAX));
+        let mut reading = JoinSet::new();
+        loop {
+            while reading.len() < at_once
+                && let Some(start) = starts.next()
+            {
+                let (storage, name) = (Arc::clone(&self.storage), self.large.clone());
+                let range = start..len.min(start + RANGE);
+                reading.spawn(async move {
+                    let found = storage.get(&name, range.clone()).await;
+                    (range, found)
+                });
+            }
+            let Some(read) = reading.join_next().await else {
+                return Ok(());
+            };
+            let (range, found) = read.map_err(|_| self.stopped(Op::Get))?;
+            let expected = sent.get(range.start as usize..range.end as usize);
+            self.compare(&self.large, &found?, expected.unwrap_or_default())?;
+        }
+    }
+
+    fn compare(&self, name: &str, found: &[u8], expected: &[u8]) -> Result<()> {
+        let error = || {
+            Error::new(ErrorKind::Corrupt, Op::Get, self.object(name))
+                .with_detail("what was read is not what was written")
+        };
+        (found == expected).then_some(()).ok_or_else(error)
+    }
+
+    fn stopped(&self, op: Op) -> Error {
+        Error::new(ErrorKind::Other, op, self.object(&self.large))
+    }
+
+    fn object(&self, name: &str) -> String {
+        format!("{}/{name}", self.storage.location())
+    }
+}
+
+async fn step<T>(
+    report: &mut Report,
+    check: Check,
+    work: impl Future<Output = Result<T>>,
+) -> Option<T> {
+    let start = Instant::now();
+    let (value, outcome) = match work.await {
+        Ok(value) => (Some(value), Ok(())),
+        Err(error) => (None, Err(error)),
+    };
+    finish(report, check, start, outcome);
+    value
+}
+
+fn finish(report: &mut Report, check: Check, start: Instant, outcome: Result<()>) {
+    report.steps.push(Step {
+        check,
+        outcome: outcome.map_or_else(Outcome::Failed, |()| Outcome::Works),
+        took: start.elapsed(),
+    });
+}
+
+fn skip(report: &mut Report, check: Check, why: &'static str) {
+    report.steps.push(Step {
+        check,
+        outcome: Outcome::Skipped(why),
+        took: Duration::ZERO,
+    });
+}
+
+/// Bytes that no link and no disk can make smaller.
+fn noise(len: u64) -> Bytes {
+    let mut word = getrandom::u64().unwrap_or_default() | 1;
+    let words = (0..len.div_ceil(8)).flat_map(|_| {
+        word ^= word << 13;
+        word ^= word >> 7;
+        word ^= word << 17;
+        word.to_le_bytes()
+    });
+    let len = usize::try_from(len).unwrap_or(usize::MAX);
+    words.take(len).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Action, Fault, FaultRule, MemoryStorage, When};
+
+    /// What works, fails and is skipped when the first `op` goes wrong.
+    async fn outcomes(op: Op, action: Action) -> (String, Vec<String>) {
+        let memory = MemoryStorage::new();
+        let rule = FaultRule::new(op, When::Nth(1), action);
+        let store = Fault::new(Arc::new(memory.clone()), [rule]);
+        let report = Probe::new(Arc::new(store)).run().await;
+        let letter = |step: &Step| match step.outcome {
+            Outcome::Works => 'w',
+            Outcome::Failed(_) => 'F',
+            Outcome::Skipped(_) => '-',
+        };
+        (report.steps.iter().map(letter).collect(), memory.names())
+    }
+
+    #[tokio::test]
+    async fn whatever_fails_the_rest_is_tried_and_nothing_is_left() {
+        use ErrorKind::PermissionDenied;
+        for (op, action, expected) in [
+            (Op::ListUnfinished, Action::LoseAnswer, "wwwwwFw"),
+            (Op::List, Action::Fail(PermissionDenied), "Fwwwwww"),
+            (Op::Put, Action::Fail(PermissionDenied), "wF-wwww"),
+            (Op::Put, Action::LoseAnswer, "wF-wwww"),
+            (Op::Get, Action::Flip(1), "wwFwwww"),
+            (Op::Get, Action::Cut(3), "wwFwwww"),
+            (Op::PutPart, Action::Fail(PermissionDenied), "wwwF-ww"),
+            (Op::Complete, Action::LoseAnswer, "wwwF-ww"),
+        ] {
+            let found = outcomes(op, action).await;
+            assert_eq!(found, (expected.to_owned(), vec![]), "{op} {action:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_deleted_is_told() {
+        let (letters, left) = outcomes(Op::Delete, Action::Fail(ErrorKind::PermissionDenied)).await;
+        assert_eq!(letters, "wwwwwwF");
+        assert_eq!(left.len(), 1, "the other one is deleted: {left:?}");
+    }
+}
