@@ -81,7 +81,7 @@ pub(crate) fn parse(
 /// The same for a command that duplicity has not, if the words name one.
 ///
 /// # Errors
-/// As [`parse`].
+/// As [`parse()`].
 pub(crate) fn parse_own(words: &[OsString]) -> Option<Result<Parsed, ArgsError>> {
     let words = parse::split(words.iter().cloned()).ok()?;
     let action = command::find_own(&words.positionals)?;
