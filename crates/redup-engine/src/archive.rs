@@ -62,7 +62,11 @@ impl<'t> Archive<'t> {
             target,
             monitor,
             dir,
-            transfer: Transfer::new(target),
+            transfer: Transfer::new(
+                Arc::clone(&target.storage),
+                target.runtime.clone(),
+                target.transfer_memory,
+            ),
             collection: Collection::default(),
             lengths: HashMap::new(),
             archived: HashSet::new(),

@@ -22,7 +22,7 @@ mod remove;
 mod report;
 mod restore;
 mod thaw;
-mod transfer;
+pub mod transfer;
 mod verify;
 mod volumes;
 

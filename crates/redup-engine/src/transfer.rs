@@ -13,10 +13,10 @@ use redup_storage::{ObjectInfo, ObjectKind, Storage, Unfinished};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub(crate) use download::ObjectReader;
-pub(crate) use upload::{ObjectWriter, PendingObject};
+pub use download::ObjectReader;
+pub use upload::{ObjectWriter, PendingObject};
 
-use crate::{Result, Target};
+use crate::Result;
 
 /// The unit in which memory is counted; semaphores count in `u32`.
 const MEMORY_UNIT: u64 = 4096;
@@ -29,7 +29,7 @@ const SMALL_VOLUME: u64 = 4 << 20;
 
 /// Starts uploads and downloads that share one memory budget.
 #[derive(Debug, Clone)]
-pub(crate) struct Transfer {
+pub struct Transfer {
     storage: Arc<dyn Storage>,
     runtime: Handle,
     memory: Arc<Semaphore>,
@@ -38,16 +38,14 @@ pub(crate) struct Transfer {
 }
 
 impl Transfer {
-    /// Transfers of one run at `target`.
-    pub(crate) fn new(target: &Target) -> Self {
-        let tuning = target.storage.tuning();
-        let budget = target
-            .transfer_memory
-            .max(MIN_PARTS_IN_MEMORY * tuning.part_size);
+    /// Transfers of one run, which hold at most about `memory` bytes.
+    pub fn new(storage: Arc<dyn Storage>, runtime: Handle, memory: u64) -> Self {
+        let tuning = storage.tuning();
+        let budget = memory.max(MIN_PARTS_IN_MEMORY * tuning.part_size);
         let units = usize::try_from(budget / MEMORY_UNIT).unwrap_or(usize::MAX);
         Self {
-            storage: Arc::clone(&target.storage),
-            runtime: target.runtime.clone(),
+            storage,
+            runtime,
             memory: Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS))),
             budget,
             connections: Arc::new(Semaphore::new(tuning.connections.max(1))),
@@ -55,7 +53,7 @@ impl Transfer {
     }
 
     /// Starts an object; its bytes leave in parts as they are written.
-    pub(crate) fn create(&self, name: &str, kind: ObjectKind) -> ObjectWriter {
+    pub fn create(&self, name: &str, kind: ObjectKind) -> ObjectWriter {
         ObjectWriter::new(self.clone(), name.to_owned(), kind)
     }
 
@@ -89,12 +87,12 @@ impl Transfer {
     }
 
     /// Reads an object of `len` bytes from its start, with requests ahead of the reader.
-    pub(crate) fn read(&self, name: &str, len: u64) -> ObjectReader {
+    pub fn read(&self, name: &str, len: u64) -> ObjectReader {
         ObjectReader::new(self.clone(), name.to_owned(), len)
     }
 
     /// The length of an object.
-    pub(crate) fn length(&self, name: &str) -> Result<u64> {
+    pub fn length(&self, name: &str) -> Result<u64> {
         Ok(self.runtime.block_on(self.storage.head(name))?.len)
     }
 

@@ -18,7 +18,7 @@ const CHUNK: u64 = 1 << 20;
 /// An object read from its start. One request is always allowed; more run ahead while the memory
 /// budget and the store's connections have room.
 #[derive(Debug)]
-pub(crate) struct ObjectReader {
+pub struct ObjectReader {
     transfer: Transfer,
     name: String,
     len: u64,

@@ -17,7 +17,7 @@ use crate::{Error, Result};
 ///
 /// A part that failed for good makes the next write fail, and `complete` again.
 #[derive(Debug)]
-pub(crate) struct ObjectWriter {
+pub struct ObjectWriter {
     transfer: Transfer,
     name: String,
     kind: ObjectKind,
@@ -51,7 +51,10 @@ impl ObjectWriter {
     }
 
     /// Ends the object's bytes; it becomes visible by [`PendingObject::complete`].
-    pub(crate) fn finish(mut self) -> Result<PendingObject> {
+    ///
+    /// # Errors
+    /// When a part has failed for good.
+    pub fn finish(mut self) -> Result<PendingObject> {
         if self.parts.upload.is_some() && !self.buffer.is_empty() {
             self.send_part()?;
         }
@@ -121,7 +124,7 @@ impl Write for ObjectWriter {
 
 /// An object whose bytes are all on their way.
 #[derive(Debug)]
-pub(crate) struct PendingObject {
+pub struct PendingObject {
     transfer: Transfer,
     name: String,
     kind: ObjectKind,
@@ -133,7 +136,10 @@ pub(crate) struct PendingObject {
 
 impl PendingObject {
     /// Waits for every part and makes the object visible, whole. Gives its length.
-    pub(crate) fn complete(mut self) -> Result<u64> {
+    ///
+    /// # Errors
+    /// When a part, or the completion, has failed for good.
+    pub fn complete(mut self) -> Result<u64> {
         if let Some(upload) = self.parts.upload.clone() {
             self.parts.wait_all()?;
             let completed = upload.complete(self.parts.count, self.len);

@@ -1,0 +1,177 @@
+//! The clients that are compared, each as a command that moves one object.
+
+use std::env;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Instant;
+
+use redup_engine::transfer::Transfer;
+use redup_s3::{S3Options, S3Storage};
+use redup_storage::{ObjectKind, Retry, RetryPolicy, TargetUrl};
+use redup_testkit::tools;
+
+/// What redup allows its transfers.
+const MEMORY: u64 = 128 << 20;
+
+/// The part size in MiB and the connections that redup begins with, for those that are to do the same.
+const SAME: (u64, u64) = (8, 8);
+
+/// Up or down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Up,
+    Down,
+}
+
+/// A program, and how it is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Client {
+    Redup,
+    Rclone { same: bool },
+    Boto3 { same: bool },
+}
+
+impl Client {
+    /// All of them, in the order in which they take turns.
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Redup,
+        Self::Rclone { same: false },
+        Self::Boto3 { same: false },
+        Self::Rclone { same: true },
+        Self::Boto3 { same: true },
+    ];
+
+    /// Its name in the table.
+    pub(crate) fn name(self) -> String {
+        let (name, same) = match self {
+            Self::Redup => return "redup".into(),
+            Self::Rclone { same } => ("rclone", same),
+            Self::Boto3 { same } => ("boto3", same),
+        };
+        match same {
+            true => format!("{name}, {} MiB x {}", SAME.0, SAME.1),
+            false => format!("{name}, its defaults"),
+        }
+    }
+
+    /// What moves `file` to or from the object `name` of the bucket `bench`.
+    pub(crate) fn command(self, way: Way, endpoint: &str, name: &str, file: &Path) -> Command {
+        let mut command = match self {
+            Self::Redup => redup(way, endpoint, name, file),
+            Self::Rclone { same } => rclone(same, way, endpoint, name, file),
+            Self::Boto3 { same } => boto3(same, way, endpoint, name, file),
+        };
+        command
+            .env("AWS_ACCESS_KEY_ID", "bench-key")
+            .env("AWS_SECRET_ACCESS_KEY", "bench-secret")
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_DEFAULT_REGION", "us-east-1")
+            .env("AWS_EC2_METADATA_DISABLED", "true");
+        command
+    }
+}
+
+fn redup(way: Way, endpoint: &str, name: &str, file: &Path) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap());
+    let way = if way == Way::Up { "up" } else { "down" };
+    command.args(["store", way, endpoint, name]).arg(file);
+    command
+}
+
+fn rclone(same: bool, way: Way, endpoint: &str, name: &str, file: &Path) -> Command {
+    let mut command = Command::new("rclone");
+    let (size, streams) = SAME;
+    command
+        .args([
+            "copyto",
+            "--config=",
+            "--s3-provider=Other",
+            "--s3-env-auth",
+        ])
+        .args([
+            "--s3-no-check-bucket",
+            "--ignore-times",
+            "--s3-force-path-style",
+        ])
+        .arg(format!("--s3-endpoint={endpoint}"));
+    if same {
+        command
+            .arg(format!("--s3-chunk-size={size}Mi"))
+            .arg(format!("--s3-upload-concurrency={streams}"))
+            .arg(format!("--multi-thread-streams={streams}"))
+            .arg("--multi-thread-cutoff=1Mi");
+    }
+    let object = format!(":s3:bench/{name}");
+    match way {
+        Way::Up => command.arg(file).arg(object),
+        Way::Down => command.arg(object).arg(file),
+    };
+    command
+}
+
+fn boto3(same: bool, way: Way, endpoint: &str, name: &str, file: &Path) -> Command {
+    let (size, streams) = SAME;
+    let config = match same {
+        true => format!(
+            "multipart_chunksize={size}<<20, multipart_threshold={size}<<20, max_concurrency={streams}"
+        ),
+        false => String::new(),
+    };
+    let action = match way {
+        Way::Up => format!("upload_file({file:?}, 'bench', {name:?}, Config=config)"),
+        Way::Down => format!("download_file('bench', {name:?}, {file:?}, Config=config)"),
+    };
+    let program = format!(
+        "import boto3, time\nfrom boto3.s3.transfer import TransferConfig\n\
+         start = time.time()\n\
+         s3 = boto3.client('s3', endpoint_url={endpoint:?})\n\
+         config = TransferConfig({config})\n\
+         s3.{action}\nprint('seconds', time.time() - start)\n"
+    );
+    let mut command = Command::new(tools::python_with_boto3());
+    command.args(["-c", &program]);
+    command
+}
+
+/// What [`Client::Redup`] runs: the engine's transfers alone, set as the program sets them.
+pub(crate) fn store(words: &[&str]) {
+    let [way, endpoint, name, file] = words else {
+        panic!("{words:?}");
+    };
+    let started = Instant::now();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let TargetUrl::S3(url) = TargetUrl::parse("s3://bench/".as_ref()).unwrap() else {
+        panic!("an S3 URL");
+    };
+    let mut options = S3Options::new(url);
+    options.endpoint_url = Some((*endpoint).to_owned());
+    options.expected_object_size = Some(1 << 30);
+    let storage = runtime.block_on(S3Storage::connect(options)).unwrap();
+    let storage = Retry::new(Arc::new(storage), RetryPolicy::default());
+    let transfer = Transfer::new(Arc::new(storage), runtime.handle().clone(), MEMORY);
+    let mut buffer = vec![0; 128 << 10];
+    if *way == "up" {
+        let mut file = File::open(file).unwrap();
+        let mut object = transfer.create(name, ObjectKind::Volume);
+        copy(&mut buffer, &mut file, &mut object);
+        object.finish().unwrap().complete().unwrap();
+    } else {
+        let len = transfer.length(name).unwrap();
+        let mut object = transfer.read(name, len);
+        copy(&mut buffer, &mut object, &mut File::create(file).unwrap());
+    }
+    println!("seconds {}", started.elapsed().as_secs_f64());
+}
+
+fn copy(buffer: &mut [u8], from: &mut impl Read, to: &mut impl Write) {
+    loop {
+        let count = from.read(buffer).unwrap();
+        if count == 0 {
+            return;
+        }
+        to.write_all(&buffer[..count]).unwrap();
+    }
+}

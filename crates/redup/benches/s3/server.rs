@@ -1,0 +1,183 @@
+//! An S3 server that costs next to nothing: objects in memory, no signatures, no checksums.
+//!
+//! The clients are what is measured, so the server must not be what they wait for; those that store
+//! for real hash every part, some of them twice.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+type Part = Arc<Vec<u8>>;
+
+#[derive(Default)]
+struct State {
+    objects: HashMap<String, Vec<Part>>,
+    uploads: HashMap<String, BTreeMap<u32, Part>>,
+}
+
+/// Serves for ever; prints its address first.
+pub(crate) fn serve() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    println!("{}", listener.local_addr().unwrap());
+    let state: Arc<Mutex<State>> = Arc::default();
+    for client in listener.incoming().flatten() {
+        let state = Arc::clone(&state);
+        thread::spawn(move || serve_one(&client, &state));
+    }
+}
+
+struct Request {
+    method: String,
+    key: String,
+    query: HashMap<String, String>,
+    headers: HashMap<String, String>,
+}
+
+/// Requests of one connection, until it breaks.
+fn serve_one(client: &TcpStream, state: &Mutex<State>) -> Option<()> {
+    client.set_nodelay(true).ok()?;
+    let mut input = BufReader::with_capacity(256 << 10, client);
+    let mut output = client;
+    loop {
+        let request = read_head(&mut input)?;
+        if request.headers.get("expect").is_some() {
+            output.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").ok()?;
+        }
+        let len = request.headers.get("content-length");
+        let len = len.and_then(|len| len.parse().ok()).unwrap_or(0);
+        let mut body = Vec::with_capacity(len);
+        (&mut input).take(len as u64).read_to_end(&mut body).ok()?;
+        let (status, headers, body) = answer(&request, body, &mut state.lock().ok()?);
+        let len: usize = body.iter().map(|(_, range)| range.len()).sum();
+        let length = match headers.contains("Content-Length") {
+            true => String::new(),
+            false => format!("Content-Length: {len}\r\n"),
+        };
+        write!(output, "HTTP/1.1 {status} -\r\n{headers}{length}\r\n").ok()?;
+        for (part, range) in body {
+            output.write_all(part.get(range)?).ok()?;
+        }
+    }
+}
+
+fn read_head(input: &mut impl BufRead) -> Option<Request> {
+    let mut line = String::new();
+    input.read_line(&mut line).ok().filter(|&count| count > 0)?;
+    let mut words = line.split(' ').map(str::to_owned);
+    let (method, target) = (words.next()?, words.next()?);
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    let pair = |text: &str| {
+        let (name, value) = text.split_once('=').unwrap_or((text, ""));
+        (name.to_owned(), value.to_owned())
+    };
+    let mut headers = HashMap::new();
+    loop {
+        let mut line = String::new();
+        input.read_line(&mut line).ok()?;
+        match line.trim_end().split_once(':') {
+            Some((name, value)) => {
+                headers.insert(name.to_ascii_lowercase(), value.trim().to_owned())
+            }
+            None => break,
+        };
+    }
+    Some(Request {
+        method,
+        key: path.to_owned(),
+        query: query.split('&').map(pair).collect(),
+        headers,
+    })
+}
+
+type Answer = (u16, String, Vec<(Part, Range<usize>)>);
+
+fn answer(request: &Request, body: Vec<u8>, state: &mut State) -> Answer {
+    let etag = "ETag: \"00000000000000000000000000000000-1\"\r\n".to_owned();
+    let text = |text: String| {
+        let len = text.len();
+        (
+            200,
+            etag.clone(),
+            vec![(Arc::new(text.into_bytes()), 0..len)],
+        )
+    };
+    let upload = request.query.get("uploadId");
+    let is_bucket = !request.key.trim_matches('/').contains('/');
+    match (request.method.as_str(), upload) {
+        ("GET" | "HEAD", _) if is_bucket => text("<ListBucketResult/>".into()),
+        ("HEAD" | "GET", _) => match state.objects.get(&request.key) {
+            Some(parts) => send(request, parts, &etag),
+            None => (404, String::new(), Vec::new()),
+        },
+        ("PUT", None) => {
+            state
+                .objects
+                .insert(request.key.clone(), vec![Arc::new(body)]);
+            (200, etag, Vec::new())
+        }
+        ("PUT", Some(id)) => {
+            let number = request.query.get("partNumber");
+            let number = number.and_then(|number| number.parse().ok()).unwrap_or(0);
+            let parts = state.uploads.entry(id.clone()).or_default();
+            parts.insert(number, Arc::new(body));
+            (200, etag, Vec::new())
+        }
+        ("POST", None) => text(format!(
+            "<InitiateMultipartUploadResult><UploadId>{}</UploadId></InitiateMultipartUploadResult>",
+            state.uploads.len() + 1
+        )),
+        ("POST", Some(id)) => {
+            let parts = state.uploads.insert(id.clone(), BTreeMap::new());
+            let parts = parts.unwrap_or_default().into_values().collect();
+            state.objects.insert(request.key.clone(), parts);
+            text(
+                "<CompleteMultipartUploadResult><ETag>&quot;0-1&quot;</ETag>\
+                 </CompleteMultipartUploadResult>"
+                    .into(),
+            )
+        }
+        ("DELETE", _) => {
+            state.objects.remove(&request.key);
+            (204, String::new(), Vec::new())
+        }
+        _ => (501, String::new(), Vec::new()),
+    }
+}
+
+/// An object, or the range of it that is asked for.
+fn send(request: &Request, parts: &[Part], etag: &str) -> Answer {
+    let total: usize = parts.iter().map(|part| part.len()).sum();
+    let range = request.headers.get("range").and_then(|range| {
+        let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+        let last = last.parse().unwrap_or(usize::MAX).min(total - 1);
+        Some(first.parse().ok()?..last + 1)
+    });
+    let modified = "Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n";
+    let mut headers = format!("{etag}{modified}Accept-Ranges: bytes\r\n");
+    let wanted = range.clone().unwrap_or(0..total);
+    if range.is_some() {
+        headers += &format!(
+            "Content-Range: bytes {}-{}/{total}\r\n",
+            wanted.start,
+            wanted.end - 1
+        );
+    }
+    if request.method == "HEAD" {
+        headers += &format!("Content-Length: {total}\r\n");
+        return (200, headers, Vec::new());
+    }
+    let mut start = 0;
+    let mut pieces = Vec::new();
+    for part in parts {
+        let end = start + part.len();
+        let (from, to) = (wanted.start.max(start), wanted.end.min(end));
+        if from < to {
+            pieces.push((Arc::clone(part), from - start..to - start));
+        }
+        start = end;
+    }
+    (if range.is_some() { 206 } else { 200 }, headers, pieces)
+}
