@@ -48,6 +48,17 @@ pub(crate) fn memory(words: &[&str]) -> Result {
     Ok(())
 }
 
+/// The S3 store beside other clients: installs those and runs the benchmark `s3` of `redup`.
+///
+/// # Errors
+/// When something cannot be installed, or a client fails.
+pub(crate) fn s3(words: &[&str]) -> Result {
+    setup::for_comparing()?;
+    let mut cargo = sh::cargo(&workspace::root());
+    cargo.args(["bench", "--package", "redup", "--bench", "s3", "--"]);
+    sh::run(cargo.args(words))
+}
+
 /// What one run cost.
 struct Cost {
     wall: Duration,

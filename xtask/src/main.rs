@@ -38,6 +38,9 @@ Usage: cargo xtask <CHORE>
   fixtures       check that every golden archive is whole; say how to make them again
   bench memory [GIGABYTES FILES]
                  peak memory and temporary files of a 4 GB file and of 200,000 files
+  bench s3 [MEBIBYTES [ROUNDS]]
+                 the S3 store beside rclone and boto3, with and without latency; a whole
+                 backup to S3 beside one to a folder; and what faults of 5 % cost
   help           this text
 ";
 
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         ["ipv6"] => ipv6::run(),
         ["fixtures"] => fixtures::run(),
         ["bench", "memory", rest @ ..] => bench::memory(rest),
+        ["bench", "s3", rest @ ..] => bench::s3(rest),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())

@@ -65,6 +65,19 @@ const TO_TEST: &[Need] = &[
     },
 ];
 
+const TO_COMPARE: &[Need] = &[
+    Need {
+        what: "rclone",
+        package: "rclone",
+        present: || sh::succeeds("rclone", &["version"]),
+    },
+    Need {
+        what: "python3 with venv",
+        package: "python3 python3-venv",
+        present: || sh::succeeds(python(), &["-c", "import venv, ensurepip"]),
+    },
+];
+
 /// What pip needs to build the old release where Debian no longer packages it.
 const TO_BUILD_DUPLICITY: &[Need] = &[
     Need {
@@ -137,6 +150,19 @@ const S3S_FS: Crate = Crate {
 /// When something is missing and cannot be installed.
 pub(crate) fn for_building() -> Result {
     install(TO_BUILD)
+}
+
+/// What is measured beside redup's store.
+///
+/// # Errors
+/// When something is missing and cannot be installed.
+pub(crate) fn for_comparing() -> Result {
+    for_building()?;
+    install(TO_COMPARE)?;
+    let tools = root().join("target/test-tools");
+    fs::create_dir_all(&tools)?;
+    let boto3 = VENVS.iter().filter(|venv| venv.name == "boto3");
+    boto3.into_iter().try_for_each(|venv| venv.install(&tools))
 }
 
 /// What the tests need.

@@ -3,13 +3,15 @@
 //! This is the only async code of the engine. Threads of the pipeline block here when the memory
 //! budget is spent: that is the back-pressure.
 
+mod connections;
 mod download;
 mod thaw;
 mod upload;
 
 use std::sync::Arc;
 
-use redup_storage::{ObjectInfo, ObjectKind, Storage, Unfinished};
+use bytes::Bytes;
+use redup_storage::{Buffers, ObjectInfo, ObjectKind, Storage, Unfinished};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -17,6 +19,7 @@ pub use download::ObjectReader;
 pub use upload::{ObjectWriter, PendingObject};
 
 use crate::Result;
+use connections::{Connection, Connections};
 
 /// The unit in which memory is counted; semaphores count in `u32`.
 const MEMORY_UNIT: u64 = 4096;
@@ -34,7 +37,9 @@ pub struct Transfer {
     runtime: Handle,
     memory: Arc<Semaphore>,
     budget: u64,
-    connections: Arc<Semaphore>,
+    connections: Connections,
+    /// What parts are gathered in.
+    buffers: Buffers,
 }
 
 impl Transfer {
@@ -48,7 +53,8 @@ impl Transfer {
             runtime,
             memory: Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS))),
             budget,
-            connections: Arc::new(Semaphore::new(tuning.connections.max(1))),
+            connections: Connections::new(),
+            buffers: Buffers::new(usize::try_from(budget / tuning.part_size).unwrap_or(0)),
         }
     }
 
@@ -58,10 +64,9 @@ impl Transfer {
     }
 
     /// Writes a small object whole.
-    pub(crate) fn put(&self, name: &str, kind: ObjectKind, bytes: Vec<u8>) -> Result<()> {
-        Ok(self
-            .runtime
-            .block_on(self.storage.put(name, bytes.into(), kind))?)
+    pub(crate) fn put(&self, name: &str, kind: ObjectKind, bytes: impl Into<Bytes>) -> Result<()> {
+        let put = self.storage.put(name, bytes.into(), kind);
+        Ok(self.runtime.block_on(put)?)
     }
 
     /// Everything the store has.
@@ -111,6 +116,12 @@ impl Transfer {
     /// The store, for messages.
     pub(crate) fn location(&self) -> String {
         self.storage.location()
+    }
+
+    /// Waits until the store likes one more request.
+    async fn connect(&self) -> Connection {
+        let wanted = self.storage.tuning().connections;
+        self.connections.acquire(wanted).await
     }
 
     /// Memory permits for `bytes`, never more than the whole budget.

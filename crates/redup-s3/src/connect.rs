@@ -24,23 +24,27 @@ use aws_sdk_s3::config::{
 };
 use aws_sdk_s3::error::BoxError;
 use aws_types::service_config::ServiceConfigKey;
-use redup_storage::{ErrorKind, ObjectKind, Op, Result, S3Location};
+use redup_storage::{Buffers, ErrorKind, ObjectKind, Op, Result, S3Location};
 
 use crate::checksum::Checksums;
 use crate::endpoint::{Configured, Endpoint};
 use crate::error::{Failure, Place};
+use crate::gauge::Gauge;
 use crate::options::{Keys, Notice, S3Options};
 use crate::profile::Profile;
 use crate::retries::{Distrust, Redirects, retries};
 use crate::storage::{Bucket, S3Storage};
 use crate::{Encryption, http};
 
+/// Ranges on their way at once, and those that are being read.
+const BUFFERS: usize = 20;
+
 /// boto3's choice, and so duplicity's, when no region is configured.
 const DEFAULT_REGION: &str = "us-east-1";
 
 /// How often the first request is tried: a server that is not there should be found out in
 /// seconds, and a network that is just coming up is given that much.
-const FIRST_ATTEMPTS: u32 = 4;
+const FIRST_ATTEMPTS: u32 = 7;
 
 impl S3Storage {
     /// Opens a bucket: settles server, region and credentials, and asks whether it is there.
@@ -268,7 +272,8 @@ pub(crate) fn bucket(
 ) -> Bucket {
     let when_required = RequestChecksumCalculation::WhenRequired;
     let checksums = config.request_checksum_calculation() != Some(when_required);
-    let client = client(options, config, endpoint, region);
+    let gauge = Gauge::new(options.connections);
+    let client = client(options, config, endpoint, region, &gauge);
     Bucket {
         client,
         place: Place {
@@ -286,6 +291,8 @@ pub(crate) fn bucket(
         },
         options: options.clone(),
         part_size: options.settled_part_size(),
+        gauge,
+        buffers: Buffers::new(BUFFERS),
         checksums: Checksums::new(checksums, !endpoint.on_amazon),
     }
 }
@@ -296,6 +303,7 @@ pub(crate) fn client(
     config: &SdkConfig,
     endpoint: &Endpoint,
     region: &str,
+    gauge: &Gauge,
 ) -> Client {
     let stalls = StalledStreamProtectionConfig::enabled()
         // It counts a body handed to the socket's buffer as stalled, and cuts slow uplinks off.
@@ -309,6 +317,7 @@ pub(crate) fn client(
         .retry_config(retries(options.attempts))
         .retry_classifier(Redirects)
         .retry_classifier(Distrust)
+        .retry_classifier(gauge.clone())
         // The SDK's own bucket of tokens is shared by the process and can be emptied by one bad
         // minute with many parts in flight, after which nothing would be retried any more.
         .retry_partition(

@@ -12,6 +12,7 @@
 //! | `connect` | region and credentials; whether the bucket is there, and where |
 //! | `class` | the storage class of each object |
 //! | `checksum` | checksums on uploads, and servers that refuse them |
+//! | `pace`, `gauge` | how many requests at once, from what they take |
 //! | `storage`, `read`, `upload` | the requests |
 //! | `facts` | what HEAD tells of an object; getting one out of an archive class |
 //! | `error` | what went wrong, in words that help |
@@ -26,9 +27,11 @@ mod connect;
 mod endpoint;
 mod error;
 mod facts;
+mod gauge;
 mod hint;
 mod http;
 mod options;
+mod pace;
 mod profile;
 mod reach;
 mod read;

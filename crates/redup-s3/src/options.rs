@@ -88,7 +88,7 @@ impl S3Options {
             part_size: None,
             expected_object_size: None,
             connections: None,
-            attempts: 8,
+            attempts: 10,
             timeout: Duration::from_secs(30),
             part_timeout: None,
             slowest: 20_000,

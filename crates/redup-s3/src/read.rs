@@ -2,10 +2,11 @@
 
 use std::error::Error as _;
 use std::ops::Range;
+use std::time::Instant;
 
 use aws_sdk_s3::config::ResponseChecksumValidation;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use redup_storage::{Error, ErrorKind, Op, Result};
 
 use crate::error::Failure;
@@ -20,7 +21,10 @@ impl Bucket {
         if range.end <= range.start {
             return self.get_nothing(name, range).await;
         }
+        let running = self.gauge.begin();
+        let begun = Instant::now();
         let answer = self.ask_for(name, &range, true).await?;
+        self.gauge.answered(begun.elapsed());
         // Such a checksum is none that we asked for: ours are of the parts, and are not sent back.
         let in_parts = answer.e_tag().is_some_and(|tag| tag.contains('-'));
         let dubious = in_parts && !self.place.on_amazon;
@@ -30,7 +34,11 @@ impl Bucket {
                 let answer = self.ask_for(name, &range, false).await?;
                 self.body(name, &range, answer).await
             }
-            body => body,
+            Ok(body) => {
+                running.moved(body.len() as u64);
+                Ok(body)
+            }
+            failed => failed,
         }
     }
 
@@ -106,7 +114,7 @@ impl Bucket {
     async fn read_body(&self, name: &str, len: u64, answer: GetObjectOutput) -> Result<Bytes> {
         let failed = |kind| self.error(kind, Op::Get, name);
         let wanted = usize::try_from(len).map_err(|_| failed(ErrorKind::Unsupported))?;
-        let mut data = BytesMut::with_capacity(wanted);
+        let mut data = self.buffers.take(wanted);
         let mut body = answer.body;
         loop {
             let chunk = match body.try_next().await {

@@ -7,11 +7,13 @@ use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction, RetryConfig};
 
 use crate::error::{Trouble, trouble};
 
-/// This many attempts, with waits that grow from 1 s to 20 s, drawn at random below that.
+/// This many attempts, with waits that grow from 0.1 s to 20 s, drawn at random below that. The first ones
+/// are short since most failures are over at once; a server that is overloaded gets fewer requests at
+/// once by [`Pace`](crate::pace::Pace), and the time that it names.
 pub(crate) fn retries(attempts: u32) -> RetryConfig {
     RetryConfig::standard()
         .with_max_attempts(attempts.max(1))
-        .with_initial_backoff(Duration::from_secs(1))
+        .with_initial_backoff(Duration::from_millis(100))
         .with_max_backoff(Duration::from_secs(20))
 }
 

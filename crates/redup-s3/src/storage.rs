@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
@@ -12,8 +12,8 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, ServerSideEncryption, StorageClass};
 use bytes::Bytes;
 use redup_storage::{
-    Error, ErrorKind, ObjectInfo, ObjectKind, Op, Result, Storage, Tuning, Unfinished, Upload,
-    check_name,
+    Buffers, Error, ErrorKind, ObjectInfo, ObjectKind, Op, Result, Storage, Tuning, Unfinished,
+    Upload, check_name,
 };
 use sha1::{Digest as _, Sha1};
 
@@ -21,11 +21,15 @@ use crate::checksum::{Checksums, Verdict, crc32};
 use crate::connect::timeouts;
 use crate::error::{Failure, Place};
 use crate::facts::{self, SHA1_METADATA};
+use crate::gauge::Gauge;
 use crate::options::{Encryption, Notice, S3Options};
 use crate::upload::S3Upload;
 
 /// What every object is stored as; duplicity's choice.
 const CONTENT_TYPE: &str = "binary/octet-stream";
+
+/// The shortest range worth a request, as long as nothing is known of the line.
+const LEAST_RANGE: u64 = 2 << 20;
 
 /// Requests for one page of a listing; a server that pages in circles is not followed for ever.
 const MOST_PAGES: usize = 1_000_000;
@@ -46,6 +50,9 @@ pub(crate) struct Bucket {
     pub(crate) place: Place,
     pub(crate) options: S3Options,
     pub(crate) part_size: u64,
+    pub(crate) gauge: Gauge,
+    /// What ranges are read into.
+    pub(crate) buffers: Buffers,
     pub(crate) checksums: Checksums,
 }
 
@@ -82,7 +89,8 @@ impl Storage for S3Storage {
     fn tuning(&self) -> Tuning {
         Tuning {
             part_size: self.bucket.part_size,
-            connections: self.bucket.options.connections.unwrap_or(8).max(1),
+            range_size: self.bucket.gauge.size(LEAST_RANGE, self.bucket.part_size),
+            connections: self.bucket.gauge.connections(),
             rereads_are_cheap: false,
         }
     }
@@ -292,13 +300,17 @@ impl Bucket {
                     .with_detail("the server names no length")
             })
         };
+        let begun = Instant::now();
         let answer = match self.ask_head(name, true).await {
             // With a key of the key service, checksums need the permission to decrypt.
             Err(failure) if failure.status == Some(403) => self.ask_head(name, false).await,
             answer => answer,
         };
         match answer {
-            Ok(answer) => Ok(facts::of_head(name, len(answer.content_length())?, &answer)),
+            Ok(answer) => {
+                self.gauge.answered(begun.elapsed());
+                Ok(facts::of_head(name, len(answer.content_length())?, &answer))
+            }
             // An answer to HEAD has no text that would say why: one to a listing has.
             Err(failure) if failure.status == Some(400) => {
                 let listed = self.listed_len(op, name).await?;

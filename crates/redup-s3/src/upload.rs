@@ -201,8 +201,10 @@ impl S3Upload {
                 .checksum_crc32(checksum::encode(crc32));
         }
         let settings = self.bucket.upload_request(len, session.checksums);
+        let running = self.bucket.gauge.begin();
         let answer = request.customize().config_override(settings).send().await;
         let answer = answer.map_err(|error| Failure::of(&error))?;
+        running.moved(len);
         Ok(SentPart {
             etag: answer.e_tag().map(ToOwned::to_owned),
             crc32,

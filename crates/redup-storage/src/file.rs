@@ -111,6 +111,7 @@ impl Storage for FileStorage {
     fn tuning(&self) -> Tuning {
         Tuning {
             part_size: PART_SIZE,
+            range_size: 1 << 20,
             connections: 4,
             rereads_are_cheap: true,
         }

@@ -12,6 +12,7 @@
 //! The S3 store is a crate of its own, so that only the program that offers it builds it.
 #![forbid(unsafe_code)]
 
+mod buffers;
 pub mod conformance;
 mod error;
 mod file;
@@ -23,6 +24,7 @@ mod store;
 mod url;
 pub mod wrap;
 
+pub use buffers::{Buffer, Buffers};
 pub use error::{BoxError, Error, ErrorKind, Op, Result};
 pub use file::FileStorage;
 pub use memory::MemoryStorage;

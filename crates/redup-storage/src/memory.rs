@@ -37,6 +37,7 @@ impl MemoryStorage {
     pub fn new() -> Self {
         Self::with_tuning(Tuning {
             part_size: 64 << 10,
+            range_size: 64 << 10,
             connections: 4,
             rereads_are_cheap: true,
         })

@@ -74,11 +74,14 @@ pub enum ObjectKind {
     Other,
 }
 
-/// How a store likes to be used. It is advice: ignoring it costs time, never correctness.
+/// How a store likes to be used. It is advice: ignoring it costs time, never correctness. It may change
+/// while the store is used, as that finds out what suits it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tuning {
-    /// The size of upload parts, in bytes; also the length of a range worth a request of its own.
+    /// The size of upload parts, in bytes.
     pub part_size: u64,
+    /// The length of a range that is worth a request of its own, in bytes.
+    pub range_size: u64,
     /// How many requests at once make sense, over all objects together.
     pub connections: usize,
     /// Whether reading the same bytes again is about as cheap as keeping them

@@ -11,9 +11,12 @@ use tokio::task::JoinHandle;
 use super::Transfer;
 use crate::{Error, Result};
 
-/// Bytes of one request: small enough that many chains' cursors fit in memory, large enough that
-/// the round trip does not count.
-const CHUNK: u64 = 1 << 20;
+/// The share of the memory budget that the requests of one object get at most: cursors of many chains
+/// may want theirs at the same time.
+const SHARE: u64 = 2;
+
+/// The shortest range that is asked for, but for an object's last.
+const LEAST: u64 = 64 << 10;
 
 /// An object read from its start. One request is always allowed; more run ahead while the memory
 /// budget and the store's connections have room.
@@ -44,9 +47,13 @@ impl ObjectReader {
     }
 
     fn request_ahead(&mut self) {
-        let depth = self.transfer.storage.tuning().connections.max(1);
+        let tuning = self.transfer.storage.tuning();
+        // One is being read while the others are under way.
+        let depth = tuning.connections.max(1) + 1;
+        let room = self.transfer.budget / SHARE / depth as u64;
+        let size = tuning.range_size.min(room).max(LEAST);
         while self.requested < self.len && self.ahead.len() < depth {
-            let end = self.len.min(self.requested + CHUNK);
+            let end = self.len.min(self.requested + size);
             let units = self.transfer.units(end - self.requested);
             let memory = Arc::clone(&self.transfer.memory)
                 .try_acquire_many_owned(units)
@@ -60,7 +67,7 @@ impl ObjectReader {
                 self.requested..end,
             );
             let request = self.transfer.runtime.spawn(async move {
-                let _connection = transfer.connections.acquire().await;
+                let _connection = transfer.connect().await;
                 Ok(transfer.storage.get(&name, range).await?)
             });
             self.ahead.push_back((request, memory));

@@ -4,8 +4,7 @@ use std::io::{self, Write};
 use std::mem;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use redup_storage::{ObjectKind, Upload};
+use redup_storage::{Buffer, ObjectKind, Upload};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
@@ -22,7 +21,7 @@ pub struct ObjectWriter {
     name: String,
     kind: ObjectKind,
     part_size: usize,
-    buffer: Vec<u8>,
+    buffer: Option<Buffer>,
     buffer_memory: Option<OwnedSemaphorePermit>,
     parts: Parts,
     len: u64,
@@ -43,7 +42,7 @@ impl ObjectWriter {
             name,
             kind,
             part_size,
-            buffer: Vec::new(),
+            buffer: None,
             buffer_memory: None,
             parts,
             len: 0,
@@ -55,7 +54,7 @@ impl ObjectWriter {
     /// # Errors
     /// When a part has failed for good.
     pub fn finish(mut self) -> Result<PendingObject> {
-        if self.parts.upload.is_some() && !self.buffer.is_empty() {
+        if self.parts.upload.is_some() && self.buffer.is_some() {
             self.send_part()?;
         }
         Ok(PendingObject {
@@ -70,7 +69,10 @@ impl ObjectWriter {
     }
 
     fn send_part(&mut self) -> Result<()> {
-        let bytes = Bytes::from(mem::take(&mut self.buffer));
+        let Some(buffer) = self.buffer.take() else {
+            return Ok(());
+        };
+        let bytes = buffer.freeze();
         let memory = self.buffer_memory.take();
         let upload = match &self.parts.upload {
             Some(upload) => Arc::clone(upload),
@@ -87,7 +89,7 @@ impl ObjectWriter {
         self.parts.count += 1;
         self.parts.tasks.spawn_on(
             async move {
-                let connection = transfer.connections.acquire().await;
+                let connection = transfer.connect().await;
                 let sent = upload.put_part(number, bytes).await;
                 drop((connection, memory));
                 Ok(sent?)
@@ -104,14 +106,14 @@ impl Write for ObjectWriter {
             let units = self.transfer.units(self.part_size as u64);
             let memory = Arc::clone(&self.transfer.memory).acquire_many_owned(units);
             self.buffer_memory = self.transfer.runtime.block_on(memory).ok();
-            // Pages of it that stay untouched cost nothing: most objects are small.
-            self.buffer.reserve_exact(self.part_size);
         }
-        let room = self.part_size - self.buffer.len();
-        let taken = room.min(buf.len());
-        self.buffer.extend_from_slice(&buf[..taken]);
+        // Pages of it that stay untouched cost nothing: most objects are small.
+        let fresh = || self.transfer.buffers.take(self.part_size);
+        let buffer = self.buffer.get_or_insert_with(fresh);
+        let taken = self.part_size.saturating_sub(buffer.len()).min(buf.len());
+        buffer.extend_from_slice(&buf[..taken]);
         self.len += taken as u64;
-        if self.buffer.len() == self.part_size {
+        if buffer.len() >= self.part_size {
             self.send_part().map_err(io::Error::other)?;
         }
         Ok(taken)
@@ -128,7 +130,7 @@ pub struct PendingObject {
     transfer: Transfer,
     name: String,
     kind: ObjectKind,
-    whole: Vec<u8>,
+    whole: Option<Buffer>,
     whole_memory: Option<OwnedSemaphorePermit>,
     parts: Parts,
     len: u64,
@@ -146,7 +148,7 @@ impl PendingObject {
             self.transfer.runtime.block_on(completed)?;
             self.parts.upload = None;
         } else {
-            let whole = mem::take(&mut self.whole);
+            let whole = self.whole.take().map(Buffer::freeze).unwrap_or_default();
             self.transfer.put(&self.name, self.kind, whole)?;
         }
         drop(self.whole_memory.take());

@@ -1,10 +1,11 @@
 //! The clients that are compared, each as a command that moves one object.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,11 +20,15 @@ const MEMORY: u64 = 128 << 20;
 /// The part size in MiB and the connections that redup begins with, for those that are to do the same.
 const SAME: (u64, u64) = (8, 8);
 
-/// Up or down.
+/// Where to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
+    /// From a file.
     Up,
+    /// Into a file.
     Down,
+    /// Into the program that reads, as in a restore; there the bytes are dropped.
+    Read,
 }
 
 /// A program, and how it is set.
@@ -57,6 +62,11 @@ impl Client {
         }
     }
 
+    /// Whether it moves anything that way as it is set: what rclone reads aloud, it reads in one go.
+    pub(crate) fn takes_part(self, way: Way) -> bool {
+        way != Way::Read || self != Self::Rclone { same: true }
+    }
+
     /// What moves `file` to or from the object `name` of the bucket `bench`.
     pub(crate) fn command(self, way: Way, endpoint: &str, name: &str, file: &Path) -> Command {
         let mut command = match self {
@@ -64,19 +74,33 @@ impl Client {
             Self::Rclone { same } => rclone(same, way, endpoint, name, file),
             Self::Boto3 { same } => boto3(same, way, endpoint, name, file),
         };
-        command
-            .env("AWS_ACCESS_KEY_ID", "bench-key")
-            .env("AWS_SECRET_ACCESS_KEY", "bench-secret")
-            .env("AWS_REGION", "us-east-1")
-            .env("AWS_DEFAULT_REGION", "us-east-1")
-            .env("AWS_EC2_METADATA_DISABLED", "true");
+        if way != Way::Read || !matches!(self, Self::Rclone { .. }) {
+            command.stdout(Stdio::piped());
+        }
+        environment(&mut command);
         command
     }
 }
 
+/// The keys, which nobody checks, and nothing that this machine may have set.
+pub(crate) fn environment(command: &mut Command) -> &mut Command {
+    command
+        // rclone takes none together with its own transport.
+        .env_remove("AWS_CA_BUNDLE")
+        .env("AWS_ACCESS_KEY_ID", "bench-key")
+        .env("AWS_SECRET_ACCESS_KEY", "bench-secret")
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_DEFAULT_REGION", "us-east-1")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+}
+
 fn redup(way: Way, endpoint: &str, name: &str, file: &Path) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
-    let way = if way == Way::Up { "up" } else { "down" };
+    let (way, file) = match way {
+        Way::Up => ("up", file),
+        Way::Down => ("down", file),
+        Way::Read => ("down", Path::new("/dev/null")),
+    };
     command.args(["store", way, endpoint, name]).arg(file);
     command
 }
@@ -85,12 +109,8 @@ fn rclone(same: bool, way: Way, endpoint: &str, name: &str, file: &Path) -> Comm
     let mut command = Command::new("rclone");
     let (size, streams) = SAME;
     command
-        .args([
-            "copyto",
-            "--config=",
-            "--s3-provider=Other",
-            "--s3-env-auth",
-        ])
+        .arg(if way == Way::Read { "cat" } else { "copyto" })
+        .args(["--config=", "--s3-provider=Other", "--s3-env-auth"])
         .args([
             "--s3-no-check-bucket",
             "--ignore-times",
@@ -108,6 +128,10 @@ fn rclone(same: bool, way: Way, endpoint: &str, name: &str, file: &Path) -> Comm
     match way {
         Way::Up => command.arg(file).arg(object),
         Way::Down => command.arg(object).arg(file),
+        // To the null device, where it costs least.
+        Way::Read => command
+            .arg(object)
+            .stdout(File::create("/dev/null").unwrap()),
     };
     command
 }
@@ -123,6 +147,9 @@ fn boto3(same: bool, way: Way, endpoint: &str, name: &str, file: &Path) -> Comma
     let action = match way {
         Way::Up => format!("upload_file({file:?}, 'bench', {name:?}, Config=config)"),
         Way::Down => format!("download_file('bench', {name:?}, {file:?}, Config=config)"),
+        Way::Read => {
+            format!("download_fileobj('bench', {name:?}, open('/dev/null', 'wb'), Config=config)")
+        }
     };
     let program = format!(
         "import boto3, time\nfrom boto3.s3.transfer import TransferConfig\n\
@@ -143,7 +170,7 @@ pub(crate) fn store(words: &[&str]) {
     };
     let started = Instant::now();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let TargetUrl::S3(url) = TargetUrl::parse("s3://bench/".as_ref()).unwrap() else {
+    let TargetUrl::S3(url) = TargetUrl::parse(OsStr::new("s3://bench/")).unwrap() else {
         panic!("an S3 URL");
     };
     let mut options = S3Options::new(url);

@@ -20,8 +20,7 @@ use std::time::Duration;
 
 use clients::{Client, Way};
 use measure::Cost;
-use redup_testkit::faulty::Random;
-use redup_testkit::relay::{Line, Relay};
+use redup_testkit::faulty::{Fault, FaultyProxy, Random};
 
 fn main() {
     let words: Vec<String> = env::args()
@@ -30,7 +29,7 @@ fn main() {
         .collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["serve"] => server::serve(),
+        ["serve", millis] => server::serve(Duration::from_millis(millis.parse().unwrap())),
         ["store", rest @ ..] => clients::store(rest),
         rest => compare(rest),
     }
@@ -40,49 +39,120 @@ fn compare(words: &[&str]) {
     let number =
         |at: usize, default: u64| words.get(at).map_or(default, |word| word.parse().unwrap());
     let (mebibytes, rounds) = (number(0, 1024), number(1, 3));
-    let server = Server::start();
     let folder = Folder::make(mebibytes);
     println!("{mebibytes} MiB, best of {rounds} rounds");
-    for round_trip in [0, 20].map(Duration::from_millis) {
-        let line = Line {
-            round_trip,
-            ..Line::default()
-        };
-        let endpoint = match round_trip.is_zero() {
-            true => server.endpoint.clone(),
-            false => Relay::start(server.endpoint[7..].parse().unwrap(), line).endpoint_url(),
-        };
-        for way in [Way::Up, Way::Down] {
-            let latency = round_trip.as_millis();
-            println!("\n{way:?}, {latency} ms\n");
-            rows(&folder, &endpoint, way, rounds);
+    for round_trip in [0, 20] {
+        let server = Server::start(round_trip);
+        for (way, title) in [
+            (Way::Up, "Up"),
+            (Way::Read, "Down, into the program that reads"),
+            (Way::Down, "Down, into a file"),
+        ] {
+            println!("\n{title}, {round_trip} ms\n");
+            rows(&folder, &server.endpoint, way, rounds);
         }
+        println!("\n`redup full`, {round_trip} ms\n");
+        pipeline(&folder, &server.endpoint, rounds);
+        println!("\nOne request in twenty fails, {round_trip} ms\n");
+        faults(&folder, &server.endpoint, rounds);
     }
 }
 
 /// All clients in turn, and what each of them cost at best.
 fn rows(folder: &Folder, endpoint: &str, way: Way, rounds: u64) {
-    let mut best: Vec<Option<Cost>> = vec![None; Client::ALL.len()];
+    let clients = Client::ALL
+        .into_iter()
+        .filter(|client| client.takes_part(way));
+    let runs = clients.map(|client| {
+        let run = move || folder.measure(client, endpoint, way);
+        (client.name(), Box::new(run) as Run<'_>)
+    });
+    table(runs.collect(), rounds);
+}
+
+/// The whole program, once to the server and once to a folder in memory.
+fn pipeline(folder: &Folder, endpoint: &str, rounds: u64) {
+    let backup = |url: String| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_redup"));
+        let archive = folder.path.join("archive");
+        fs::remove_dir_all(&archive).ok();
+        fs::remove_dir_all(folder.path.join("target")).ok();
+        command
+            .args(["full", "--s3-endpoint-url", endpoint, "--archive-dir"])
+            .arg(archive)
+            .arg(folder.path.join("tree"))
+            .arg(url)
+            .env("PASSPHRASE", "bench")
+            .stdout(Stdio::null());
+        measure::run(clients::environment(&mut command))
+    };
+    let local = format!("file://{}", folder.path.join("target").display());
+    let numbers = std::cell::Cell::new(0);
+    let next = || {
+        numbers.set(numbers.get() + 1);
+        format!("s3://bench/backup{}", numbers.get())
+    };
+    table(
+        vec![
+            ("to the server".into(), Box::new(|| backup(next()))),
+            ("to a folder".into(), Box::new(|| backup(local.clone()))),
+        ],
+        rounds,
+    );
+}
+
+/// What faults cost: the same proxy with and without them.
+fn faults(folder: &Folder, endpoint: &str, rounds: u64) {
+    let address = endpoint.trim_start_matches("http://").parse().unwrap();
+    let whole = FaultyProxy::start(address, |_| None);
+    let mut random = Random::new(7);
+    let broken = FaultyProxy::start(address, move |_| {
+        let faults = [
+            Fault::Refused(500, "InternalError"),
+            Fault::Refused(503, "SlowDown"),
+            Fault::AnswerLost,
+            Fault::RequestCut,
+            Fault::AnswerCut,
+        ];
+        let one_in_twenty = random.below(20) == 0;
+        one_in_twenty.then(|| faults[random.below(faults.len() as u64) as usize])
+    });
+    let run = |way, proxy: &FaultyProxy| folder.measure(Client::Redup, &proxy.endpoint_url(), way);
+    for (title, way) in [("up", Way::Up), ("down", Way::Read)] {
+        table(
+            vec![
+                (format!("{title}, no faults"), Box::new(|| run(way, &whole))),
+                (format!("{title}, faults"), Box::new(|| run(way, &broken))),
+            ],
+            rounds,
+        );
+    }
+}
+
+type Run<'a> = Box<dyn Fn() -> Cost + 'a>;
+
+/// Runs by turns, and prints what each of them cost in the best round.
+fn table(runs: Vec<(String, Run<'_>)>, rounds: u64) {
+    let mut best: Vec<Option<Cost>> = vec![None; runs.len()];
     for _ in 0..rounds {
-        for (client, best) in Client::ALL.into_iter().zip(&mut best) {
-            let cost = folder.measure(client, endpoint, way);
+        for ((_, run), best) in runs.iter().zip(&mut best) {
+            let cost = run();
             if best.is_none_or(|best| cost.seconds < best.seconds) {
                 *best = Some(cost);
             }
         }
     }
     let first = best[0].unwrap().seconds;
-    println!("| client | seconds | times redup's | processor seconds | peak memory |");
+    println!("| | seconds | times the first | processor seconds | peak memory |");
     println!("|---|---|---|---|---|");
-    for (client, cost) in Client::ALL.into_iter().zip(best) {
+    for ((name, _), cost) in runs.iter().zip(best) {
         let Cost {
             seconds,
             cpu,
             peak_kib,
         } = cost.unwrap();
         println!(
-            "| {} | {seconds:.2} | {:.2} | {cpu:.2} | {} MiB |",
-            client.name(),
+            "| {name} | {seconds:.2} | {:.2} | {cpu:.2} | {} MiB |",
             seconds / first,
             peak_kib >> 10,
         );
@@ -96,9 +166,9 @@ struct Server {
 }
 
 impl Server {
-    fn start() -> Self {
+    fn start(round_trip: u64) -> Self {
         let mut child = Command::new(env::current_exe().unwrap())
-            .arg("serve")
+            .args(["serve", &round_trip.to_string()])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -133,12 +203,30 @@ impl Folder {
             .flat_map(|_| random.word().to_le_bytes())
             .collect();
         fs::write(path.join("source"), noise).unwrap();
+        // What a backup may meet: half of it compresses.
+        fs::create_dir(path.join("tree")).unwrap();
+        let tree = (0..mebibytes / 4).flat_map(|_| {
+            let line = |_| {
+                format!(
+                    "{:016x} {:08}\n",
+                    random.word() & 0xffff,
+                    random.below(1000)
+                )
+            };
+            let text: String = (0..20_000).map(line).collect();
+            let noise = (0..1 << 16).flat_map(|_| random.word().to_le_bytes());
+            text.into_bytes()
+                .into_iter()
+                .chain(noise.collect::<Vec<_>>())
+                .collect::<Vec<_>>()
+        });
+        fs::write(path.join("tree/file"), tree.collect::<Vec<_>>()).unwrap();
         Self { path }
     }
 
     fn measure(&self, client: Client, endpoint: &str, way: Way) -> Cost {
         let source = self.path.join("source");
-        if way == Way::Up {
+        if way != Way::Down {
             return measure::run(&mut client.command(way, endpoint, "object", &source));
         }
         let target = self.path.join("target");

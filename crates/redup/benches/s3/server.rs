@@ -1,7 +1,11 @@
 //! An S3 server that costs next to nothing: objects in memory, no signatures, no checksums.
 //!
 //! The clients are what is measured, so the server must not be what they wait for; those that store
-//! for real hash every part, some of them twice.
+//! for real hash every part, some of them twice. Latency is the server's, too: each answer leaves a
+//! round trip late, and so does the first of a connection once more. To a protocol of requests and
+//! answers that is the same as a long line, and costs no processor time, as a relay would (`tc netem`,
+//! which costs none either, needs rights and a kernel that has it). What is missing beside a real line
+//! is TCP's slow start.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -9,6 +13,7 @@ use std::net::{TcpListener, TcpStream};
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 type Part = Arc<Vec<u8>>;
 
@@ -16,16 +21,35 @@ type Part = Arc<Vec<u8>>;
 struct State {
     objects: HashMap<String, Vec<Part>>,
     uploads: HashMap<String, BTreeMap<u32, Part>>,
+    spare: Vec<Vec<u8>>,
+}
+
+impl State {
+    fn list(&self, query: &HashMap<String, String>) -> String {
+        let prefix = query.get("prefix").map_or("", String::as_str);
+        // The only character of the prefixes used here that is escaped in a query.
+        let prefix = prefix.replace("%2F", "/");
+        let contents = self.objects.iter().filter_map(|(key, parts)| {
+            let key = key.trim_start_matches("/bench/");
+            let len: usize = parts.iter().map(|part| part.len()).sum();
+            key.starts_with(&prefix)
+                .then(|| format!("<Contents><Key>{key}</Key><Size>{len}</Size></Contents>"))
+        });
+        format!(
+            "<ListBucketResult>{}</ListBucketResult>",
+            contents.collect::<String>()
+        )
+    }
 }
 
 /// Serves for ever; prints its address first.
-pub(crate) fn serve() {
+pub(crate) fn serve(round_trip: Duration) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     println!("{}", listener.local_addr().unwrap());
     let state: Arc<Mutex<State>> = Arc::default();
     for client in listener.incoming().flatten() {
         let state = Arc::clone(&state);
-        thread::spawn(move || serve_one(&client, &state));
+        thread::spawn(move || serve_one(&client, &state, round_trip));
     }
 }
 
@@ -37,10 +61,11 @@ struct Request {
 }
 
 /// Requests of one connection, until it breaks.
-fn serve_one(client: &TcpStream, state: &Mutex<State>) -> Option<()> {
+fn serve_one(client: &TcpStream, state: &Mutex<State>, round_trip: Duration) -> Option<()> {
     client.set_nodelay(true).ok()?;
     let mut input = BufReader::with_capacity(256 << 10, client);
     let mut output = client;
+    thread::sleep(round_trip);
     loop {
         let request = read_head(&mut input)?;
         if request.headers.get("expect").is_some() {
@@ -48,9 +73,14 @@ fn serve_one(client: &TcpStream, state: &Mutex<State>) -> Option<()> {
         }
         let len = request.headers.get("content-length");
         let len = len.and_then(|len| len.parse().ok()).unwrap_or(0);
-        let mut body = Vec::with_capacity(len);
+        // Memory that a replaced object has left: fresh pages would be most of what this costs.
+        let spare = state.lock().unwrap().spare.pop();
+        let mut body = spare.unwrap_or_default();
+        body.clear();
+        body.reserve_exact(len);
         (&mut input).take(len as u64).read_to_end(&mut body).ok()?;
-        let (status, headers, body) = answer(&request, body, &mut state.lock().ok()?);
+        thread::sleep(round_trip);
+        let (status, headers, body) = answer(&request, body, &mut state.lock().unwrap());
         let len: usize = body.iter().map(|(_, range)| range.len()).sum();
         let length = match headers.contains("Content-Length") {
             true => String::new(),
@@ -107,7 +137,7 @@ fn answer(request: &Request, body: Vec<u8>, state: &mut State) -> Answer {
     let upload = request.query.get("uploadId");
     let is_bucket = !request.key.trim_matches('/').contains('/');
     match (request.method.as_str(), upload) {
-        ("GET" | "HEAD", _) if is_bucket => text("<ListBucketResult/>".into()),
+        ("GET" | "HEAD", _) if is_bucket => text(state.list(&request.query)),
         ("HEAD" | "GET", _) => match state.objects.get(&request.key) {
             Some(parts) => send(request, parts, &etag),
             None => (404, String::new(), Vec::new()),
@@ -132,7 +162,9 @@ fn answer(request: &Request, body: Vec<u8>, state: &mut State) -> Answer {
         ("POST", Some(id)) => {
             let parts = state.uploads.insert(id.clone(), BTreeMap::new());
             let parts = parts.unwrap_or_default().into_values().collect();
-            state.objects.insert(request.key.clone(), parts);
+            let replaced = state.objects.insert(request.key.clone(), parts);
+            let spare = replaced.into_iter().flatten().filter_map(Arc::into_inner);
+            state.spare.extend(spare);
             text(
                 "<CompleteMultipartUploadResult><ETag>&quot;0-1&quot;</ETag>\
                  </CompleteMultipartUploadResult>"

@@ -1,0 +1,151 @@
+//! Watches the requests of a store, and tells [`Pace`] what they took.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::config::interceptors::InterceptorContext;
+use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction};
+use aws_smithy_types::retry::ErrorKind;
+
+use crate::pace::Pace;
+
+/// What most lines are used well with: throughput grows almost linearly up to there.
+const START: usize = 8;
+
+/// Beyond this, servers begin to refuse, and little is won.
+const MOST: usize = 16;
+
+/// What a server can make us wait with `Retry-After`.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// The watch of one store. Clones share it.
+#[derive(Debug, Clone)]
+pub(crate) struct Gauge {
+    start: Instant,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    in_flight: usize,
+    pace: Pace,
+}
+
+impl Gauge {
+    /// The number of requests at once is searched for, unless it is given.
+    pub(crate) fn new(connections: Option<usize>) -> Self {
+        let pace = match connections {
+            Some(fixed) => Pace::fixed(fixed),
+            None => Pace::searching(START, MOST),
+        };
+        Self {
+            start: Instant::now(),
+            state: Arc::new(Mutex::new(State { in_flight: 0, pace })),
+        }
+    }
+
+    /// How many requests to have under way.
+    pub(crate) fn connections(&self) -> usize {
+        self.state().pace.limit()
+    }
+
+    /// How long a request should be, within bounds.
+    pub(crate) fn size(&self, least: u64, most: u64) -> u64 {
+        self.state().pace.size(least, most)
+    }
+
+    /// A request that moves data begins.
+    pub(crate) fn begin(&self) -> Running {
+        self.state().in_flight += 1;
+        Running {
+            gauge: self.clone(),
+            begun: Instant::now(),
+        }
+    }
+
+    /// A request without a body was answered after `took`.
+    pub(crate) fn answered(&self, took: Duration) {
+        self.state().pace.answered(took);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request that moves data, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Running {
+    gauge: Gauge,
+    begun: Instant,
+}
+
+impl Running {
+    /// It has succeeded.
+    pub(crate) fn moved(self, bytes: u64) {
+        let mut state = self.gauge.state();
+        let in_flight = state.in_flight;
+        let now = self.gauge.start.elapsed();
+        state
+            .pace
+            .moved(bytes, self.begun.elapsed(), in_flight, now);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.gauge.state().in_flight -= 1;
+    }
+}
+
+/// A time to wait that a server names. Dates, which the header may hold as well, are left to our own
+/// waits: they are as wrong as the clocks.
+fn retry_after(text: &str) -> Option<Duration> {
+    let seconds = text.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
+}
+
+/// Sees every answer, those that the SDK gets over by itself too, and notes a server that asks to be
+/// spared.
+impl ClassifyRetry for Gauge {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let status = context.response().map(|answer| answer.status().as_u16());
+        if !matches!(status, Some(429 | 503)) {
+            return RetryAction::NoActionIndicated;
+        }
+        let now = self.start.elapsed();
+        self.state().pace.spare(now);
+        let header = |answer: &HttpResponse| answer.headers().get("retry-after").map(str::to_owned);
+        match context
+            .response()
+            .and_then(header)
+            .as_deref()
+            .and_then(retry_after)
+        {
+            Some(wait) => {
+                RetryAction::retryable_error_with_explicit_delay(ErrorKind::ThrottlingError, wait)
+            }
+            None => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "Gauge"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_that_a_server_names_has_a_limit() {
+        let seconds = |text| retry_after(text).map(|wait| wait.as_secs());
+        assert_eq!(seconds("3"), Some(3));
+        assert_eq!(seconds(" 0 "), Some(0));
+        assert_eq!(seconds("86400"), Some(60));
+        assert_eq!(seconds("Fri, 31 Dec 1999 23:59:59 GMT"), None);
+        assert_eq!(seconds("-1"), None);
+    }
+}
