@@ -68,7 +68,7 @@ fn serve_one(client: &TcpStream, state: &Mutex<State>, round_trip: Duration) -> 
     thread::sleep(round_trip);
     loop {
         let request = read_head(&mut input)?;
-        if request.headers.get("expect").is_some() {
+        if request.headers.contains_key("expect") {
             output.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").ok()?;
         }
         let len = request.headers.get("content-length");
