@@ -115,6 +115,7 @@ fn rclone(same: bool, way: Way, endpoint: &str, name: &str, file: &Path) -> Comm
             "--s3-no-check-bucket",
             "--ignore-times",
             "--s3-force-path-style",
+            "--quiet",
         ])
         .arg(format!("--s3-endpoint={endpoint}"));
     if same {

@@ -76,7 +76,7 @@ fn pipeline(folder: &Folder, endpoint: &str, rounds: u64) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_redup"));
         let archive = folder.path.join("archive");
         fs::remove_dir_all(&archive).ok();
-        fs::remove_dir_all(folder.path.join("target")).ok();
+        fs::remove_dir_all(folder.path.join("backup")).ok();
         command
             .args(["full", "--s3-endpoint-url", endpoint, "--archive-dir"])
             .arg(archive)
@@ -86,7 +86,7 @@ fn pipeline(folder: &Folder, endpoint: &str, rounds: u64) {
             .stdout(Stdio::null());
         measure::run(clients::environment(&mut command))
     };
-    let local = format!("file://{}", folder.path.join("target").display());
+    let local = format!("file://{}", folder.path.join("backup").display());
     let numbers = std::cell::Cell::new(0);
     let next = || {
         numbers.set(numbers.get() + 1);
