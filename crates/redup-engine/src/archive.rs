@@ -401,8 +401,8 @@ impl<'t> Archive<'t> {
 
 /// Whether a backup was interrupted, by the archive dir.
 fn holds_partial(target: &Target, local: &[String]) -> bool {
-    let names = local.iter().filter_map(|name| target.naming.parse(name));
-    names.into_iter().any(|name| name.partial)
+    let mut names = local.iter().filter_map(|name| target.naming.parse(name));
+    names.any(|name| name.partial)
 }
 
 /// Failures below a reader travel as themselves; the rest is about the object.

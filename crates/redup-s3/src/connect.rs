@@ -31,7 +31,7 @@ use crate::endpoint::{Configured, Endpoint};
 use crate::error::{Failure, Place};
 use crate::gauge::Gauge;
 use crate::options::{Keys, Notice, S3Options};
-use crate::profile::Profile;
+use crate::profile;
 use crate::retries::{Distrust, Redirects, retries};
 use crate::storage::{Bucket, S3Storage};
 use crate::{Encryption, http};
@@ -52,10 +52,8 @@ impl S3Storage {
     /// Fails with [`NotFound`](ErrorKind::NotFound) when the bucket does not exist; it is never
     /// created. The first part of an `s3://` URL that could be a bucket or a server is tried as a
     /// bucket first.
-    pub async fn connect(mut options: S3Options) -> Result<Self> {
-        let profile = Profile::load(options.profile.as_deref()).await;
-        options.ca_file = options.ca_file.or(profile.ca_bundle);
-        options.addressing = options.addressing.or(profile.addressing);
+    pub async fn connect(options: S3Options) -> Result<Self> {
+        let options = profile::follow(options).await;
         let http = http::client(options.ca_file.as_deref())?;
         Self::connect_over(options, http).await
     }

@@ -6,21 +6,31 @@ use std::path::PathBuf;
 use aws_config::profile;
 use aws_types::os_shim_internal::{Env, Fs};
 
-use crate::options::Addressing;
+use crate::options::{Addressing, S3Options};
 
 /// The settings of a profile that are for us to follow.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Profile {
+struct Profile {
     /// `ca_bundle`: a file of PEM certificates.
-    pub(crate) ca_bundle: Option<PathBuf>,
+    ca_bundle: Option<PathBuf>,
     /// `addressing_style` below `s3`: `path` or `virtual`; `auto` is none.
-    pub(crate) addressing: Option<Addressing>,
+    addressing: Option<Addressing>,
+}
+
+/// The same options, with the profile's settings where they leave them open.
+pub(crate) async fn follow(options: S3Options) -> S3Options {
+    let profile = Profile::load(options.profile.as_deref()).await;
+    S3Options {
+        ca_file: options.ca_file.or(profile.ca_bundle),
+        addressing: options.addressing.or(profile.addressing),
+        ..options
+    }
 }
 
 impl Profile {
     /// Those of the profile called `name`, else of the one that `AWS_PROFILE` names. Files that cannot
     /// be read have none: whoever looks for credentials in them says so.
-    pub(crate) async fn load(name: Option<&str>) -> Self {
+    async fn load(name: Option<&str>) -> Self {
         Self::load_from(&Fs::real(), &Env::real(), name).await
     }
 

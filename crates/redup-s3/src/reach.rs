@@ -16,6 +16,7 @@ use crate::endpoint::Endpoint;
 use crate::error::Failure;
 use crate::http;
 use crate::options::S3Options;
+use crate::profile;
 use crate::retries::retries;
 
 /// How long a connection may take. A network that needs longer is of no use.
@@ -61,6 +62,7 @@ pub struct FamilyReach {
 /// # Errors
 /// When its name cannot be found out or resolved.
 pub async fn reach(options: &S3Options) -> Result<Reach> {
+    let options = &profile::follow(options.clone()).await;
     let location = options.url.location();
     let http = http::client(options.ca_file.as_deref())?;
     let setup = connect::load(options, &http, location).await;

@@ -25,7 +25,7 @@ impl Bucket {
         let begun = Instant::now();
         let answer = self.ask_for(name, &range, true).await?;
         self.gauge.answered(begun.elapsed());
-        // Such a checksum is none that we asked for: ours are of the parts, and are not sent back.
+        // Outside Amazon's, what is told of an object made of parts need not be about those parts.
         let in_parts = answer.e_tag().is_some_and(|tag| tag.contains('-'));
         let dubious = in_parts && !self.place.on_amazon;
         match self.body(name, &range, answer).await {
@@ -82,7 +82,7 @@ impl Bucket {
 
     /// The protocol has no empty range, so the object is looked up instead.
     async fn get_nothing(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
-        let len = self.head(Op::Get, name).await?;
+        let len = self.look_up(Op::Get, name).await?.len;
         match range.start == range.end && range.end <= len {
             true => Ok(Bytes::new()),
             false => Err(self.not_there(name, &range, len)),

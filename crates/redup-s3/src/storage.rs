@@ -287,13 +287,8 @@ impl Bucket {
             .with_detail("the listing does not end"))
     }
 
-    /// The length of an object.
-    pub(crate) async fn head(&self, op: Op, name: &str) -> Result<u64> {
-        Ok(self.look_up(op, name).await?.len)
-    }
-
     /// What HEAD says of an object.
-    async fn look_up(&self, op: Op, name: &str) -> Result<ObjectInfo> {
+    pub(crate) async fn look_up(&self, op: Op, name: &str) -> Result<ObjectInfo> {
         let len = |len: Option<i64>| {
             len.and_then(|len| u64::try_from(len).ok()).ok_or_else(|| {
                 self.error(ErrorKind::Corrupt, op, name)

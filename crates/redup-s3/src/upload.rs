@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
-use redup_storage::{Error, ErrorKind, ObjectKind, Op, PartLedger, Result, Upload};
+use redup_storage::{Error, ErrorKind, ObjectInfo, ObjectKind, Op, PartLedger, Result, Upload};
 
 use crate::checksum;
 use crate::error::Failure;
@@ -221,8 +221,8 @@ impl S3Upload {
             };
             if failure.code.as_deref() == Some("NoSuchUpload") {
                 // An earlier completion may have succeeded and its answer been lost.
-                return match self.bucket.head(Op::Complete, &self.name).await {
-                    Ok(found) if found == len => Ok(()),
+                return match self.bucket.look_up(Op::Complete, &self.name).await {
+                    Ok(found) if self.is_whole(&found, parts, len) => Ok(()),
                     Err(error) if error.kind().is_transient() => Err(error),
                     _ => Err(self.failed(Op::Complete, failure)),
                 };
@@ -242,34 +242,41 @@ impl S3Upload {
         }
     }
 
+    /// Whether an object is made of the parts that were sent, as far as the server tells: an older one
+    /// of this name may well have the same length.
+    fn is_whole(&self, found: &ObjectInfo, parts: u32, len: u64) -> bool {
+        let sent = self.sent_crc32(parts);
+        let differs = matches!((found.crc32, sent), (Some(found), Some(sent)) if found != sent);
+        found.len == len && !differs
+    }
+
+    /// The checksum of the whole object, if every part has one.
+    fn sent_crc32(&self, parts: u32) -> Option<u32> {
+        let state = self.state();
+        let sent = state.sent.range(..parts).map(|(_, part)| part.crc32);
+        sent.collect::<Option<Vec<_>>>().map(checksum::combine)
+    }
+
     async fn try_complete(
         &self,
         session: &Session,
         parts: u32,
         checksums: bool,
     ) -> std::result::Result<(), Failure> {
-        let sent = self
+        let crc32 = |part: &SentPart| part.crc32.filter(|_| checksums);
+        let completed = self
             .state()
             .sent
             .range(..parts)
-            .map(|(&number, part)| (number, part.clone()))
-            .collect::<Vec<_>>();
-        let pieces: Option<Vec<_>> = sent.iter().map(|(_, part)| part.crc32).collect();
-        let whole = pieces.filter(|_| checksums).map(checksum::combine);
-        let completed = sent
-            .iter()
-            .map(|(number, part)| {
+            .map(|(&number, part)| {
                 CompletedPart::builder()
-                    .part_number(part_number(*number))
+                    .part_number(part_number(number))
                     .set_e_tag(part.etag.clone())
-                    .set_checksum_crc32(
-                        part.crc32
-                            .filter(|_| checksums)
-                            .map(|(crc32, _)| checksum::encode(crc32)),
-                    )
+                    .set_checksum_crc32(crc32(part).map(|(crc32, _)| checksum::encode(crc32)))
                     .build()
             })
             .collect();
+        let whole = self.sent_crc32(parts).filter(|_| checksums);
         let completed = CompletedMultipartUpload::builder()
             .set_parts(Some(completed))
             .build();

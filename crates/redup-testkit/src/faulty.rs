@@ -325,21 +325,26 @@ impl Shared {
     }
 }
 
+/// The head of a request, to its empty line; nothing when the client hangs up.
+pub(crate) fn read_head(client: &mut TcpStream) -> io::Result<Option<String>> {
+    let mut bytes = Vec::new();
+    let mut byte = [0];
+    while !bytes.ends_with(b"\r\n\r\n") {
+        if bytes.len() > LONGEST_HEAD || client.read(&mut byte)? == 0 {
+            return Ok(None);
+        }
+        bytes.push(byte[0]);
+    }
+    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
 /// The head of a request: lines, and the empty one.
 struct Head(String);
 
 impl Head {
     /// The next one; nothing when the client has hung up.
     fn read(client: &mut TcpStream) -> io::Result<Option<Self>> {
-        let mut bytes = Vec::new();
-        let mut byte = [0];
-        while !bytes.ends_with(b"\r\n\r\n") {
-            if bytes.len() > LONGEST_HEAD || client.read(&mut byte)? == 0 {
-                return Ok(None);
-            }
-            bytes.push(byte[0]);
-        }
-        Ok(Some(Self(String::from_utf8_lossy(&bytes).into_owned())))
+        Ok(read_head(client)?.map(Self))
     }
 
     fn request(&self) -> Request {

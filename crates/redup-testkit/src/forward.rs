@@ -1,13 +1,12 @@
 //! A proxy of the kind that `HTTPS_PROXY` and `HTTP_PROXY` name: it is told where to go with each
 //! connection or request. This one notes that down and always goes to the same server.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-/// More than any head has.
-const LONGEST_HEAD: usize = 64 << 10;
+use crate::faulty::read_head;
 
 /// The proxy. It lives as long as the process.
 pub struct ForwardProxy {
@@ -92,17 +91,4 @@ fn serve(
     });
     io::copy(&mut server, &mut client)?;
     client.shutdown(Shutdown::Both)
-}
-
-/// The head of a request, to its empty line; nothing when the client hangs up.
-fn read_head(client: &mut TcpStream) -> io::Result<Option<String>> {
-    let mut bytes = Vec::new();
-    let mut byte = [0];
-    while !bytes.ends_with(b"\r\n\r\n") {
-        if bytes.len() > LONGEST_HEAD || client.read(&mut byte)? == 0 {
-            return Ok(None);
-        }
-        bytes.push(byte[0]);
-    }
-    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }

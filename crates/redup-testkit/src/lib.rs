@@ -16,10 +16,10 @@
 //! | [`gpghome`] | a GnuPG home with the fixture keys |
 //! | [`server`] | what the S3 servers have in common |
 //! | [`seaweed`], [`s3s`] | two real S3 servers on loopback, of different makers |
+//! | [`moto`] | one that plays archive classes through |
 //! | [`recorder`] | a proxy before a server that keeps what it was asked |
 //! | [`forward`] | a proxy of the kind that `HTTPS_PROXY` names |
 //! | [`faulty`] | a proxy that does to requests and answers what networks and servers do |
-//! | [`relay`] | a line with latency, or a narrow one |
 //! | [`network`] | machines of their own, with the IP families and losses a test chooses |
 //! | [`surroundings`] | without root's rights, or on a disk that is nearly full |
 //! | [`damage`] | what disks and networks do to files |
@@ -37,7 +37,6 @@ pub mod log;
 pub mod moto;
 pub mod network;
 pub mod recorder;
-pub mod relay;
 pub mod run;
 pub mod s3s;
 pub mod seaweed;

@@ -1,20 +1,13 @@
 //! An S3 server that plays archive classes through: moto, in whose eyes GLACIER cannot be read before it
 //! is restored. It keeps everything in memory and checks no keys.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use crate::server::{self, Keeper, S3Server, free_ports};
 use crate::tools;
-
-/// How long the server may take to listen. It needs about two seconds on an idle machine.
-const START_LIMIT: Duration = Duration::from_secs(60);
-
-const POLL: Duration = Duration::from_millis(50);
 
 /// A running moto. Dropped, it ends; it also ends when the process that started it does.
 #[derive(Debug)]
@@ -64,22 +57,7 @@ impl MotoServer {
             port,
             folder,
         };
-        server.wait_until_ready().then_some(server)
-    }
-
-    /// False when that will never be, for want of the port.
-    #[track_caller]
-    fn wait_until_ready(&self) -> bool {
-        let start = Instant::now();
-        while TcpStream::connect(self.address()).is_err() {
-            let log = self.keeper.log();
-            if log.contains("in use") {
-                return false;
-            }
-            assert!(start.elapsed() < START_LIMIT, "moto does not start:\n{log}");
-            thread::sleep(POLL);
-        }
-        true
+        server.keeper.listens(server.address()).then_some(server)
     }
 }
 

@@ -5,21 +5,14 @@
 //! multipart uploads.
 
 use std::fs;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use crate::server::{self, Keeper, S3Server, free_ports};
 use crate::tools;
-
-/// How long the server may take to listen. It needs a few milliseconds on an idle machine.
-const START_LIMIT: Duration = Duration::from_secs(60);
-
-const POLL: Duration = Duration::from_millis(10);
 
 /// A running s3s-fs. Dropped, it ends, and its data is removed; it also ends when the process that
 /// started it does.
@@ -84,26 +77,7 @@ impl S3sServer {
             port,
             folder,
         };
-        server.wait_until_ready().then_some(server)
-    }
-
-    /// False when that will never be, for want of the port.
-    #[track_caller]
-    fn wait_until_ready(&self) -> bool {
-        let start = Instant::now();
-        while TcpStream::connect(self.address()).is_err() {
-            let log = self.keeper.log();
-            if log.contains("Address already in use") {
-                return false;
-            }
-            assert!(
-                start.elapsed() < START_LIMIT,
-                "s3s-fs does not start:\n{log}"
-            );
-            thread::sleep(POLL);
-        }
-        // Whoever answers may be another.
-        !self.keeper.log().contains("Address already in use")
+        server.keeper.listens(server.address()).then_some(server)
     }
 }
 

@@ -10,13 +10,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::server::{self, Keeper, S3Server, free_ports};
+use crate::server::{self, Keeper, POLL, S3Server, START_LIMIT, free_ports};
 use crate::tools;
-
-/// How long the server may take to answer. It needs about four seconds on an idle machine.
-const START_LIMIT: Duration = Duration::from_secs(120);
-
-const POLL: Duration = Duration::from_millis(100);
 
 /// The ports it wants: master, volume server, filer and S3, each over HTTP and gRPC.
 const PORTS: usize = 8;
@@ -107,49 +102,6 @@ impl SeaweedServer {
         server.wait_until_ready().then_some(server)
     }
 
-    /// Where it speaks S3.
-    #[must_use]
-    pub fn endpoint_url(&self) -> String {
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://127.0.0.1:{}", self.ports[6])
-    }
-
-    /// The address of [`endpoint_url`](Self::endpoint_url).
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.ports[6]))
-    }
-
-    /// The variables that make an S3 client use this server and its key, and nothing else of this
-    /// machine's.
-    #[must_use]
-    pub fn environment(&self) -> Vec<(&'static str, String)> {
-        let mut variables = server::environment(&self.endpoint_url(), self.folder.path());
-        if let Some(tls) = &self.tls {
-            variables.push(("AWS_CA_BUNDLE", tls.authority.display().to_string()));
-        }
-        variables
-    }
-
-    /// Makes an empty bucket.
-    ///
-    /// # Panics
-    /// When the server does not.
-    #[track_caller]
-    pub fn create_bucket(&self, name: &str) {
-        S3Server::create_bucket(self, name);
-    }
-
-    /// Runs Python with `s3`, a boto3 client of this server, and `json`; returns what it prints.
-    /// So a test sees with other eyes than ours what the server holds.
-    ///
-    /// # Panics
-    /// When boto3 is not installed or the script fails.
-    #[track_caller]
-    pub fn boto3(&self, script: &str) -> String {
-        S3Server::boto3(self, script)
-    }
-
     /// False when that will never be, for want of a port.
     #[track_caller]
     fn wait_until_ready(&self) -> bool {
@@ -160,35 +112,33 @@ impl SeaweedServer {
             assigned && get(s3, "/").is_some()
         };
         while !ready() {
-            let log = self.log();
-            if log.contains("address already in use") {
+            if self.keeper.lost_its_port() {
                 return false;
             }
-            assert!(
-                start.elapsed() < START_LIMIT,
-                "SeaweedFS does not start:\n{log}"
-            );
+            let log = self.keeper.log();
+            assert!(start.elapsed() < START_LIMIT, "no SeaweedFS:\n{log}");
             thread::sleep(POLL);
         }
         true
-    }
-
-    fn log(&self) -> String {
-        self.keeper.log()
     }
 }
 
 impl S3Server for SeaweedServer {
     fn address(&self) -> SocketAddr {
-        self.address()
+        SocketAddr::from(([127, 0, 0, 1], self.ports[6]))
     }
 
     fn endpoint_url(&self) -> String {
-        self.endpoint_url()
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address())
     }
 
     fn environment(&self) -> Vec<(&'static str, String)> {
-        self.environment()
+        let mut variables = server::environment(&self.endpoint_url(), self.folder.path());
+        if let Some(tls) = &self.tls {
+            variables.push(("AWS_CA_BUNDLE", tls.authority.display().to_string()));
+        }
+        variables
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::tools;
 
@@ -12,6 +14,12 @@ use crate::tools;
 pub const ACCESS_KEY: &str = "redup-test-key";
 /// Its secret.
 pub const SECRET_KEY: &str = "redup-test-secret";
+
+/// How long a server may take to be there. The slowest needs about four seconds on an idle machine.
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(120);
+
+/// Time between two looks whether it is.
+pub(crate) const POLL: Duration = Duration::from_millis(20);
 
 /// A real S3 server on loopback, which ends when it is dropped, and its data with it.
 pub trait S3Server: Send + Sync {
@@ -106,6 +114,31 @@ impl Keeper {
             shell: shell.spawn().expect("a shell"),
             log: log.to_owned(),
         }
+    }
+
+    /// Waits until it listens. False when that will never be, since somebody else has its port.
+    ///
+    /// # Panics
+    /// When it takes too long.
+    #[track_caller]
+    pub(crate) fn listens(&self, address: SocketAddr) -> bool {
+        let start = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            if self.lost_its_port() {
+                return false;
+            }
+            let log = self.log();
+            assert!(start.elapsed() < START_LIMIT, "no server starts:\n{log}");
+            thread::sleep(POLL);
+        }
+        // Whoever answers may be another.
+        !self.lost_its_port()
+    }
+
+    /// Whether it could not have its port.
+    pub(crate) fn lost_its_port(&self) -> bool {
+        let log = self.log().to_ascii_lowercase();
+        log.contains("address already in use")
     }
 
     /// What it has printed so far.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use redup_storage::{ErrorKind, ObjectKind, Storage, Upload};
 use sha1::{Digest as _, Sha1};
 
+use crate::checksum;
 use crate::testing::{Answer, Script, Seen, options};
 use crate::{ClassPolicy, Encryption, Notice, S3Options, S3Storage};
 
@@ -71,14 +72,14 @@ async fn checksums_are_named_on_create_on_each_part_and_on_complete() {
     };
     assert_eq!(create.header("x-amz-checksum-algorithm"), Some("CRC32"));
     assert_eq!(create.header("x-amz-checksum-type"), Some("FULL_OBJECT"));
-    let whole = crate::checksum::crc32(&data(PART + 9));
+    let whole = checksum::crc32(&data(PART + 9));
     assert_eq!(
         complete.header("x-amz-checksum-crc32"),
         Some(whole.as_str())
     );
     for part in [first, second] {
         assert_eq!(part.header("x-amz-sdk-checksum-algorithm"), Some("CRC32"));
-        let crc = crate::checksum::crc32(&part.body);
+        let crc = checksum::crc32(&part.body);
         assert_eq!(part.header("x-amz-checksum-crc32"), Some(crc.as_str()));
         let body = String::from_utf8_lossy(&complete.body);
         assert!(
@@ -258,12 +259,18 @@ async fn amazon_is_never_asked_without_checksums() {
 }
 
 #[tokio::test]
-async fn a_completion_whose_answer_was_lost_is_found_by_its_length() {
-    for (len, found) in [("5242889", true), ("7", false)] {
-        let headers: &'static [_] = match found {
-            true => &[("content-length", "5242889")],
-            false => &[("content-length", "7")],
-        };
+async fn a_completion_whose_answer_was_lost_is_found_by_length_and_checksum() {
+    let whole: &str = checksum::crc32(&data(PART + 9)).leak();
+    let (len, checksum) = ("content-length", "x-amz-checksum-crc32");
+    let answers: [(&[_], bool); 4] = [
+        (&[(len, "5242889")], true),
+        (&[(len, "5242889"), (checksum, whole)], true),
+        // An older object of this name.
+        (&[(len, "5242889"), (checksum, "y/Q5Jg==")], false),
+        (&[(len, "7")], false),
+    ];
+    for (headers, found) in answers {
+        let headers: &'static [_] = headers.to_vec().leak();
         let script = Script::new(move |seen| match seen.verb().as_str() {
             "POST uploadId" => Answer::error(404, "NoSuchUpload", "gone"),
             "HEAD" => Answer::Status(200, headers, String::new()),
@@ -272,7 +279,7 @@ async fn a_completion_whose_answer_was_lost_is_found_by_its_length() {
         let store = script.connect(small_parts(options("bkt"))).await.unwrap();
         let upload = two_parts(&store).await.unwrap();
         let result = upload.complete(2, PART as u64 + 9).await;
-        assert_eq!(result.is_ok(), found, "{len}: {result:?}");
+        assert_eq!(result.is_ok(), found, "{headers:?}: {result:?}");
     }
 }
 

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use redup_s3::{S3Options, S3Storage};
 use redup_storage::{Error, ObjectKind, Storage};
 use redup_testkit::seaweed::{SeaweedServer, Tls};
+use redup_testkit::server::S3Server;
 
 use crate::surroundings::{Notices, options, runtime, url};
 

@@ -5,6 +5,7 @@ use redup_storage::{ObjectKind, Storage};
 use sha1::{Digest as _, Sha1};
 
 use crate::surroundings::with_store;
+use redup_testkit::server::S3Server;
 
 #[test]
 fn head_tells_the_content_of_objects_of_one_request_and_of_many() {

@@ -14,6 +14,7 @@ use redup_s3::{S3Options, S3Storage};
 use redup_storage::{Error, ObjectKind, Result, Retry, RetryPolicy, Storage};
 use redup_testkit::faulty::{Chance, EXPIRED, Fault, FaultyProxy, Random, Request};
 use redup_testkit::seaweed::SeaweedServer;
+use redup_testkit::server::S3Server;
 
 use crate::surroundings::{options, runtime};
 

@@ -7,6 +7,7 @@ use expect_test::{Expect, expect};
 use redup_s3::{S3Options, S3Storage};
 use redup_storage::{Error, ObjectKind, Storage};
 use redup_testkit::seaweed::SeaweedServer;
+use redup_testkit::server::S3Server;
 
 use crate::surroundings::{keys, options, runtime, url};
 

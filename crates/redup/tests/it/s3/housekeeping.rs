@@ -1,6 +1,7 @@
 //! Deleting at an S3 server: chains, and uploads that were begun and never ended.
 
 use redup_testkit::fixtures::TIMES;
+use redup_testkit::server::S3Server;
 use redup_testkit::trees;
 
 use super::{BUCKET, server_and_env};

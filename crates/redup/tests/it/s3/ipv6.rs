@@ -16,6 +16,7 @@ use redup_testkit::listing::Listing;
 use redup_testkit::network::{self, Family, Machine};
 use redup_testkit::run::{Outcome, run};
 use redup_testkit::seaweed::{SeaweedServer, Tls};
+use redup_testkit::server::S3Server;
 use redup_testkit::trees;
 use tempfile::TempDir;
 

@@ -8,6 +8,7 @@ use redup_testkit::env::TestEnv;
 use redup_testkit::fixtures::TIMES;
 use redup_testkit::listing::Listing;
 use redup_testkit::seaweed::SeaweedServer;
+use redup_testkit::server::S3Server;
 use redup_testkit::trees::{self, Node, Tree};
 
 use super::server_and_env;

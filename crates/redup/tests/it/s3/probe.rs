@@ -7,6 +7,7 @@ use expect_test::{Expect, expect};
 use redup_testkit::env::{Program, TestEnv, url_of};
 use redup_testkit::run::{Outcome, run};
 use redup_testkit::seaweed::SeaweedServer;
+use redup_testkit::server::S3Server;
 
 use super::{BUCKET, server_and_env};
 use crate::redup;

@@ -9,6 +9,7 @@ use redup_testkit::env::{Program, TestEnv};
 use redup_testkit::fixtures::TIMES;
 use redup_testkit::listing::Listing;
 use redup_testkit::seaweed::SeaweedServer;
+use redup_testkit::server::S3Server;
 use redup_testkit::trees;
 use rustix::process::{Pid, Signal, kill_process};
 

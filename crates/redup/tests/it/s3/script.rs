@@ -9,6 +9,7 @@ use redup_testkit::gpghome::ENCRYPT_KEY;
 use redup_testkit::listing::Listing;
 use redup_testkit::run::run;
 use redup_testkit::seaweed::SeaweedServer;
+use redup_testkit::server::S3Server;
 use redup_testkit::trees;
 
 use super::server_and_env_with;

@@ -9,6 +9,7 @@ use redup_testkit::fixtures::{self, TIMES};
 use redup_testkit::listing::{Listing, same_files};
 use redup_testkit::run::Outcome;
 use redup_testkit::seaweed::SeaweedServer;
+use redup_testkit::server::S3Server;
 use redup_testkit::trees;
 
 use super::server_and_env;
