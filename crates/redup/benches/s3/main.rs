@@ -1,8 +1,8 @@
 //! redup's store beside rclone and boto3's transfer manager, on loopback with and without latency:
 //! `cargo xtask bench s3 [MEBIBYTES [ROUNDS]]`, which installs the others and runs this.
 //!
-//! Clients take turns, each in a process of its own; the best round of each counts. Only the ratios
-//! can be compared between machines.
+//! Clients take turns, each in a process of its own; the best round of each counts, and with faults the
+//! mean. Only the ratios can be compared between machines.
 
 #![expect(clippy::print_stdout, reason = "that is what a benchmark is for")]
 #![expect(clippy::unwrap_used, reason = "a panic is how a benchmark fails")]
@@ -67,7 +67,7 @@ fn rows(folder: &Folder, endpoint: &str, way: Way, rounds: u64) {
         let run = move || folder.measure(client, endpoint, way);
         (client.name(), Box::new(run) as Run<'_>)
     });
-    table(runs.collect(), rounds);
+    table(runs.collect(), rounds, best);
 }
 
 /// The whole program, once to the server and once to a folder in memory.
@@ -98,10 +98,12 @@ fn pipeline(folder: &Folder, endpoint: &str, rounds: u64) {
             ("to a folder".into(), Box::new(|| backup(local.clone()))),
         ],
         rounds,
+        best,
     );
 }
 
-/// What faults cost: the same proxy with and without them.
+/// What faults cost: the same proxy with and without them. No two rounds meet the same ones, so here
+/// all rounds count.
 fn faults(folder: &Folder, endpoint: &str, rounds: u64) {
     let address = endpoint.trim_start_matches("http://").parse().unwrap();
     let whole = FaultyProxy::start(address, |_| None);
@@ -125,37 +127,51 @@ fn faults(folder: &Folder, endpoint: &str, rounds: u64) {
                 (format!("{title}, faults"), Box::new(|| run(way, &broken))),
             ],
             rounds,
+            mean,
         );
+        println!();
     }
 }
 
 type Run<'a> = Box<dyn Fn() -> Cost + 'a>;
 
-/// Runs by turns, and prints what each of them cost in the best round.
-fn table(runs: Vec<(String, Run<'_>)>, rounds: u64) {
-    let mut best: Vec<Option<Cost>> = vec![None; runs.len()];
+/// Runs by turns, and prints what each of them cost, as `sum_up` makes it of all its rounds.
+fn table(runs: Vec<(String, Run<'_>)>, rounds: u64, sum_up: fn(&[Cost]) -> Cost) {
+    let mut costs: Vec<Vec<Cost>> = vec![Vec::new(); runs.len()];
     for _ in 0..rounds {
-        for ((_, run), best) in runs.iter().zip(&mut best) {
-            let cost = run();
-            if best.is_none_or(|best| cost.seconds < best.seconds) {
-                *best = Some(cost);
-            }
+        for ((_, run), costs) in runs.iter().zip(&mut costs) {
+            costs.push(run());
         }
     }
-    let first = best[0].unwrap().seconds;
+    let costs: Vec<Cost> = costs.iter().map(|costs| sum_up(costs)).collect();
+    let first = costs[0].seconds;
     println!("| | seconds | times the first | processor seconds | peak memory |");
     println!("|---|---|---|---|---|");
-    for ((name, _), cost) in runs.iter().zip(best) {
+    for ((name, _), cost) in runs.iter().zip(costs) {
         let Cost {
             seconds,
             cpu,
             peak_kib,
-        } = cost.unwrap();
+        } = cost;
         println!(
             "| {name} | {seconds:.2} | {:.2} | {cpu:.2} | {} MiB |",
             seconds / first,
             peak_kib >> 10,
         );
+    }
+}
+
+fn best(rounds: &[Cost]) -> Cost {
+    let quickest = rounds.iter().min_by(|a, b| a.seconds.total_cmp(&b.seconds));
+    *quickest.unwrap()
+}
+
+fn mean(rounds: &[Cost]) -> Cost {
+    let count = rounds.len() as f64;
+    Cost {
+        seconds: rounds.iter().map(|cost| cost.seconds).sum::<f64>() / count,
+        cpu: rounds.iter().map(|cost| cost.cpu).sum::<f64>() / count,
+        peak_kib: rounds.iter().map(|cost| cost.peak_kib).max().unwrap(),
     }
 }
 

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -89,6 +89,13 @@ fn serve_one(client: &TcpStream, state: &Mutex<State>, round_trip: Duration) -> 
         write!(output, "HTTP/1.1 {status} -\r\n{headers}{length}\r\n").ok()?;
         for (part, range) in body {
             output.write_all(part.get(range)?).ok()?;
+        }
+        if request
+            .headers
+            .get("connection")
+            .is_some_and(|how| how == "close")
+        {
+            return client.shutdown(Shutdown::Both).ok();
         }
     }
 }

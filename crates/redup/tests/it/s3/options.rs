@@ -11,6 +11,7 @@ use redup_testkit::faulty::{Fault, Request};
 use redup_testkit::fixtures::TIMES;
 use redup_testkit::forward::ForwardProxy;
 use redup_testkit::recorder::Recorder;
+use redup_testkit::run::run;
 use redup_testkit::s3s::S3sServer;
 use redup_testkit::seaweed::{SeaweedServer, Tls};
 use redup_testkit::server::S3Server;
@@ -383,6 +384,7 @@ fn an_authority_is_trusted_by_option_variable_or_profile() {
     status(&env).ok();
     env.unset("AWS_CA_BUNDLE").set("AWS_CONFIG_FILE", &config);
     status(&env).ok();
+    run(env.bare(&redup()).args(["probe", &env.url])).ok();
     // The option goes before both.
     env.options.push("--ssl-cacert-file=/no/such/file".into());
     status(&env).code(50).says("/no/such/file");
