@@ -9,7 +9,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use redup_difftar::collate::CombinedSignatures;
 use redup_difftar::sigtar::SigtarReader;
-use redup_format::collections::{BackupSet, Collection, Place, SetFile, SetState};
+use redup_format::collections::{BackupSet, Collection, Place, SetFile, SetState, SyncPlan};
 use redup_format::filename::{Kind, Suffix};
 use redup_format::manifest::{Manifest, Reader as ManifestReader};
 use redup_format::time::Timestamp;
@@ -44,7 +44,7 @@ pub(crate) struct Archive<'t> {
 }
 
 impl<'t> Archive<'t> {
-    /// Takes the lock, lists, repairs what a crash between two renames left, and tells the state.
+    /// Takes the lock, lists, repairs what a crash between two renames left, and tells what fits nowhere.
     pub(crate) fn open(target: &'t Target, monitor: &'t dyn Monitor) -> Result<Self> {
         Self::open_as(target, monitor, true)
     }
@@ -76,14 +76,13 @@ impl<'t> Archive<'t> {
         archive.refresh()?;
         archive.finish_renames()?;
         monitor.event(Event::Status(&archive.collection));
-        let newest_full = archive
-            .collection
-            .chains()
-            .iter()
-            .map(|chain| chain.start())
-            .max();
-        monitor.event(Event::LastFull(newest_full));
         Ok(archive)
+    }
+
+    /// Tells the time of the newest full: after a sync, where there is one.
+    pub(crate) fn tell_last_full(&self) {
+        let fulls = self.collection.chains().iter().map(|chain| chain.start());
+        self.monitor.event(Event::LastFull(fulls.max()));
     }
 
     /// Lists both places again.
@@ -178,11 +177,7 @@ impl<'t> Archive<'t> {
         if let Some(time) = time {
             let chain = self.collection.chain_for_time(time)?.ok_or_else(none)?;
             if time < chain.start() {
-                let text = format!(
-                    "there is no backup before {time}, using the oldest of {}",
-                    chain.start()
-                );
-                self.monitor.event(Event::Warning(&text));
+                self.monitor.event(Event::BeforeOldest(chain.start()));
             }
             return Ok(chain.sets_up_to(time));
         }
@@ -258,19 +253,37 @@ impl<'t> Archive<'t> {
     /// removes what has no counterpart at the store.
     pub(crate) fn sync(&mut self, time: Option<Timestamp>) -> Result<()> {
         self.sync_kinds(time, true)?;
-        self.refresh()
+        self.refresh()?;
+        self.tell_last_full();
+        Ok(())
     }
 
     /// The same for manifests only, all that a restore needs.
     pub(crate) fn sync_manifests(&mut self, time: Option<Timestamp>) -> Result<()> {
         self.sync_kinds(time, false)?;
-        self.refresh()
+        self.refresh()?;
+        self.tell_last_full();
+        Ok(())
     }
 
-    fn sync_kinds(&self, time: Option<Timestamp>, signatures: bool) -> Result<()> {
+    /// What [`sync`](Self::sync) would do, told and not done.
+    pub(crate) fn announce_sync(&self) {
         if self.trusted {
-            return Ok(());
+            return;
         }
+        let plan = self.sync_plan(None, true);
+        if plan.delete.is_empty() && plan.fetch.is_empty() {
+            self.monitor.event(Event::InSync);
+            return;
+        }
+        let fetch = plan.fetch.iter().map(|fetch| fetch.remote.name.as_str());
+        self.monitor.event(Event::SyncPlanned {
+            fetch: &fetch.collect::<Vec<_>>(),
+            delete: &plan.delete.iter().map(String::as_str).collect::<Vec<_>>(),
+        });
+    }
+
+    fn sync_plan(&self, time: Option<Timestamp>, signatures: bool) -> SyncPlan {
         let all = self.target.sync == MetadataSync::All;
         let chain = match time {
             _ if all => None,
@@ -280,6 +293,14 @@ impl<'t> Archive<'t> {
         let mut plan = self.collection.sync_plan(chain.map(|chain| chain.range()));
         plan.fetch
             .retain(|fetch| signatures || all || fetch.kind == Kind::Manifest);
+        plan
+    }
+
+    fn sync_kinds(&self, time: Option<Timestamp>, signatures: bool) -> Result<()> {
+        if self.trusted {
+            return Ok(());
+        }
+        let plan = self.sync_plan(time, signatures);
         if plan.delete.is_empty() && plan.fetch.is_empty() {
             self.monitor.event(Event::InSync);
             return Ok(());

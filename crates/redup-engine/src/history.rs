@@ -22,6 +22,7 @@ pub fn changes(
     monitor: &dyn Monitor,
 ) -> Result<Vec<SetChanges>> {
     let archive = Archive::open_metadata(target, monitor)?;
+    archive.tell_last_full();
     let none = || Error::NoChains(archive.transfer().location());
     let chain = archive.collection().newest_chain().ok_or_else(none)?;
     let mut changes = Vec::new();

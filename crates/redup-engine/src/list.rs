@@ -37,6 +37,7 @@ pub fn list(
 /// Those of the store and the archive dir.
 pub fn status(target: &Target, monitor: &dyn Monitor) -> Result<StatusReport> {
     let archive = Archive::open_metadata(target, monitor)?;
+    archive.tell_last_full();
     Ok(StatusReport {
         collection: archive.into_collection(),
     })

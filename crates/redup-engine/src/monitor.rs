@@ -32,8 +32,17 @@ pub enum Event<'a> {
     Status(&'a Collection),
     /// The newest full backup's time.
     LastFull(Option<Timestamp>),
+    /// The oldest backup is from this time, and an earlier one was asked for: it serves.
+    BeforeOldest(Timestamp),
     /// The archive dir already agrees with the store.
     InSync,
+    /// A run that changes nothing would bring the archive dir in line with the store.
+    SyncPlanned {
+        /// Remote names of what it would copy.
+        fetch: &'a [&'a str],
+        /// Local names of what it would delete.
+        delete: &'a [&'a str],
+    },
     /// The archive dir is being brought in line with the store.
     SyncStarted,
     /// A metadata file is copied to the archive dir.
@@ -70,9 +79,10 @@ pub enum Event<'a> {
         /// Why.
         reason: &'a str,
     },
-    /// A path that the previous set does not have was stored.
+    /// A path was stored that the previous set does not have, or whose earlier state is of no use for
+    /// it: not both are regular files.
     Added(&'a PathIndex),
-    /// A path with changed content or attributes was stored.
+    /// A regular file with changed content or attributes was stored.
     Changed(&'a PathIndex),
     /// A path is gone.
     Deleted(&'a PathIndex),
@@ -117,7 +127,7 @@ pub enum Event<'a> {
         /// Its number.
         number: u32,
     },
-    /// A volume is read.
+    /// A volume has been read to its end.
     VolumeRead {
         /// How many have been read, this one included.
         number: u32,
@@ -129,10 +139,10 @@ pub enum Event<'a> {
         /// What is wrong with it.
         error: &'a crate::Error,
     },
-    /// A volume that the restore needs (dry run).
-    VolumeNeeded {
-        /// Its name.
-        name: &'a str,
+    /// The volumes that the restore needs (dry run).
+    VolumesNeeded {
+        /// Their names.
+        names: &'a [&'a str],
     },
     /// A path is being restored.
     Restoring {

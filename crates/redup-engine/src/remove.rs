@@ -43,6 +43,7 @@ pub fn remove(
     monitor: &dyn Monitor,
 ) -> Result<RemoveReport> {
     let archive = Archive::open(target, monitor)?;
+    archive.tell_last_full();
     let removal = match options.retention {
         Retention::OlderThan(time) => Removal::older_than(archive.collection(), time),
         Retention::AllButFull(count) => Removal::all_but_full(archive.collection(), count),
@@ -97,6 +98,7 @@ pub fn cleanup(
     monitor: &dyn Monitor,
 ) -> Result<RemoveReport> {
     let archive = Archive::open(target, monitor)?;
+    archive.tell_last_full();
     let cleanup = Cleanup::of(archive.collection());
     let unfinished = unfinished(&archive);
     let names = names(&cleanup);

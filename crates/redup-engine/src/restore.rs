@@ -51,9 +51,8 @@ pub fn restore(
     let mut chain = Chain::plan(&archive, options.time, &options.path)?;
     let short_manifests = std::mem::take(&mut chain.short_manifests);
     if options.dry_run {
-        for name in chain.volume_names() {
-            monitor.event(Event::VolumeNeeded { name });
-        }
+        let names: Vec<_> = chain.volume_names().collect();
+        monitor.event(Event::VolumesNeeded { names: &names });
         return Ok(RestoreReport::default());
     }
     make_readable(&archive, chain.volume_names())?;

@@ -60,15 +60,16 @@ pub fn verify(
     for error in &chain.short_manifests {
         run.fail(&PathIndex::root(), error);
     }
+    let walk = Walk::new(
+        source,
+        options.rules.clone(),
+        walk_options(options.copy_links),
+    );
+    let walk = walk.map_err(Error::Walk)?.peekable();
     if options.compare_data {
-        let walk = Walk::new(
-            source,
-            options.rules.clone(),
-            walk_options(options.copy_links),
-        );
-        run.compare_all(&mut sets, walk.map_err(Error::Walk)?, &oddities)?;
+        run.compare_all(&mut sets, walk, &oddities)?;
     } else {
-        run.read_all(&mut sets, &oddities)?;
+        run.read_all(&mut sets, walk, &oddities)?;
     }
     run.report.skipped_volumes = opener.skipped.load(Ordering::Relaxed);
     Ok(run.report)
@@ -82,23 +83,24 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Without comparing: everything is read once, nothing rebuilt.
+    /// Without comparing: everything is read once, nothing rebuilt. What only the source has is counted.
     fn read_all<V: VolumeSource>(
         &mut self,
         sets: &mut PatchDir<V>,
+        mut walk: Peekable<Walk>,
         oddities: &Oddities,
     ) -> Result<()> {
         loop {
             let next = self.next(sets)?;
             self.tell(oddities);
-            let Some(mut plan) = next else {
-                return Ok(());
-            };
+            let Some(mut plan) = next else { break };
             if matches!(plan.target, Wanted::Absent) {
                 continue;
             }
-            self.report.compared += 1;
             let index = plan.index.clone();
+            self.only_in_source(&mut walk, Some(&index));
+            walk.next_if(|e| e.as_ref().is_ok_and(|e| e.index == index));
+            self.report.compared += 1;
             if matches!(plan.target, Wanted::Unrecoverable(_)) {
                 self.fail(&index, &Error::Unrecoverable(index.to_string()));
                 continue;
@@ -111,16 +113,17 @@ impl Run<'_> {
                 }
             }
         }
+        self.only_in_source(&mut walk, None);
+        Ok(())
     }
 
     /// Walks archive and source side by side.
     fn compare_all<V: VolumeSource>(
         &mut self,
         sets: &mut PatchDir<V>,
-        walk: Walk,
+        mut walk: Peekable<Walk>,
         oddities: &Oddities,
     ) -> Result<()> {
-        let mut walk = walk.peekable();
         loop {
             let next = self.next(sets)?;
             self.tell(oddities);
@@ -156,8 +159,11 @@ impl Run<'_> {
             match item {
                 Ok(entry) => {
                     self.report.compared += 1;
-                    self.differ(&entry.index, &Difference::New);
+                    if self.options.compare_data {
+                        self.differ(&entry.index, &Difference::New);
+                    }
                 }
+                Err(_) if !self.options.compare_data => {}
                 Err(error) => {
                     self.report.failed += 1;
                     self.monitor.event(Event::Unreadable {

@@ -51,7 +51,14 @@ impl VolumeOpener<'_> {
             opener: self,
             volumes: volumes.into(),
             ahead: None,
+            reading: false,
         }
+    }
+
+    fn volume_done(&self) {
+        let number = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        let of = self.total;
+        self.monitor.event(Event::VolumeRead { number, of });
     }
 }
 
@@ -62,6 +69,8 @@ pub(crate) struct VolumeCursor<'a> {
     volumes: VecDeque<PlannedVolume>,
     /// The first of `volumes`, being checked.
     ahead: Option<Ahead>,
+    /// A volume was handed out and is being read.
+    reading: bool,
 }
 
 impl VolumeCursor<'_> {
@@ -97,19 +106,21 @@ impl Iterator for VolumeCursor<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
+            if std::mem::take(&mut self.reading) {
+                self.opener.volume_done();
+            }
             let volume = self.volumes.pop_front()?;
             let opened = self.open(&volume);
             let opener = self.opener;
-            let number = opener.done.fetch_add(1, Ordering::Relaxed) + 1;
-            let of = opener.total;
-            opener.monitor.event(Event::VolumeRead { number, of });
             match opened {
                 Err(error) if opener.ignore_errors && is_about_one_volume(&error) => {
+                    opener.volume_done();
                     opener.skipped.fetch_add(1, Ordering::Relaxed);
                     opener.monitor.event(Event::VolumeSkipped { error: &error });
                 }
                 Err(error) => return Some(Err(error.into())),
                 Ok(data) => {
+                    self.reading = true;
                     let name = volume.object.map(|(name, _)| name).unwrap_or_default();
                     return Some(Ok(Volume { name, data }));
                 }

@@ -33,7 +33,12 @@ impl Plan {
             }
             sweep_signatures(archive)?;
         }
-        if wants_full(archive, options)? {
+        let reason = wants_full(archive, options)?;
+        if let Some(reason) = reason {
+            archive.tell_last_full();
+            if let Some(event) = reason {
+                archive.monitor().event(event);
+            }
             prove_passphrase(archive)?;
             let newest = archive.collection().chains().iter().map(|c| c.end()).max();
             return Ok(Self {
@@ -42,7 +47,10 @@ impl Plan {
                 resumed: None,
             });
         }
-        if !options.dry_run {
+        if options.dry_run {
+            archive.announce_sync();
+            archive.tell_last_full();
+        } else {
             archive.sync(None)?;
         }
         let nothing = || Error::NothingToBuildOn(archive.transfer().location());
@@ -138,35 +146,35 @@ fn sweep_signatures(archive: &Archive<'_>) -> Result<()> {
     Ok(())
 }
 
-fn wants_full(archive: &Archive<'_>, options: &BackupOptions) -> Result<bool> {
+/// Whether a full is made, and what is to be told of it where none was asked for.
+fn wants_full(
+    archive: &Archive<'_>,
+    options: &BackupOptions,
+) -> Result<Option<Option<Event<'static>>>> {
     let collection = archive.collection();
     if options.kind == BackupKind::Full {
-        return Ok(true);
+        return Ok(Some(None));
     }
     // Asked before there must be something to build on: a full that was never made is older than
     // any, so that a script that always says `incremental` starts its own first chain.
     let newest_full = collection.chains().iter().map(|c| c.start()).max();
     if newest_full < options.full_if_before {
-        archive.monitor().event(Event::FullIsTooOld);
-        return Ok(true);
+        return Ok(Some(Some(Event::FullIsTooOld)));
     }
     let incs = collection.newest_chain().map_or(0, |c| c.incs().len());
     if options
         .full_after_incs
         .is_some_and(|most| incs > 0 && incs as u64 >= u64::from(most))
     {
-        archive.monitor().event(Event::TooManyIncrements);
-        return Ok(true);
+        return Ok(Some(Some(Event::TooManyIncrements)));
     }
     match options.kind {
         BackupKind::Incremental if collection.matched().is_none() => {
+            archive.tell_last_full();
             Err(Error::NothingToBuildOn(archive.transfer().location()))
         }
-        BackupKind::Auto if collection.matched().is_none() => {
-            archive.monitor().event(Event::SwitchedToFull);
-            Ok(true)
-        }
-        _ => Ok(false),
+        BackupKind::Auto if collection.matched().is_none() => Ok(Some(Some(Event::SwitchedToFull))),
+        _ => Ok(None),
     }
 }
 

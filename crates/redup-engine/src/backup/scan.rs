@@ -97,9 +97,9 @@ impl Scanner<'_> {
                     self.unreadable(&error.0.path, &error.0.source);
                 }
                 Change::Deleted { index, previous } => self.deleted(index, &previous)?,
-                Change::Snapshot { source, previous } => {
-                    self.present(&source.0, previous.is_some(), None)?;
-                }
+                // Stored whole, like what is new: duplicity calls it so, too, unless both the old and the
+                // new are regular files.
+                Change::Snapshot { source, .. } => self.present(&source.0, false, None)?,
                 Change::Diff {
                     source, signature, ..
                 } => {

@@ -23,7 +23,6 @@ pub(crate) struct Narrator {
     /// Errors were asked to be passed over: each is marked as such, for whoever searches the output.
     ignore_errors: bool,
     source_bytes: AtomicU64,
-    named_volumes: AtomicBool,
     /// Whether it was said why deleting fails.
     hinted: AtomicBool,
     /// How many objects had left their archive when last told.
@@ -39,7 +38,6 @@ impl Narrator {
             dry_run: false,
             ignore_errors: false,
             source_bytes: AtomicU64::new(0),
-            named_volumes: AtomicBool::new(false),
             hinted: AtomicBool::new(false),
             thawed: AtomicUsize::new(0),
         }
@@ -117,11 +115,27 @@ impl Narrator {
         }
     }
 
-    fn volume_needed(&self, name: &str) {
-        if !self.named_volumes.swap(true, Ordering::Relaxed) {
-            self.ui.notice("Required volumes to restore:");
-        }
-        self.ui.notice(format!("\t{}", escape(name.as_bytes())));
+    fn volumes_needed(&self, names: &[&str]) {
+        let lines = names
+            .iter()
+            .map(|name| format!("\n\t{}", escape(name.as_bytes())));
+        let lines: String = lines.collect();
+        self.ui
+            .notice(format!("Required volumes to restore:{lines}"));
+    }
+
+    fn sync_planned(&self, fetch: &[&str], delete: &[&str]) {
+        let tell = |heading: &str, names: &[&str]| {
+            if !names.is_empty() {
+                let lines: Vec<_> = names.iter().map(|name| escape(name.as_bytes())).collect();
+                self.ui.notice(format!("{heading}\n{}", lines.join("\n")));
+            }
+        };
+        tell("Sync would copy the following from remote to local:", fetch);
+        tell(
+            "Sync would remove the following spurious local files:",
+            delete,
+        );
     }
 
     fn resuming(&self, span: Span, volume: u32, after: &PathIndex, block: Option<u32>) {
@@ -155,9 +169,18 @@ impl Monitor for Narrator {
                 let time = time.map_or_else(|| "none".to_owned(), |time| ui.time(time.secs()));
                 ui.notice(format!("Last full backup date: {time}"));
             }
+            Event::BeforeOldest(start) => {
+                let time = ui.time(start.secs());
+                let text = format!(
+                    "No signature chain for the requested time. Using oldest available chain, \
+                     starting at time {time}."
+                );
+                self.coded(Level::WARNING, 11, start.to_string(), text);
+            }
             Event::InSync => {
                 ui.notice("Local and Remote metadata are synchronized, no sync needed.");
             }
+            Event::SyncPlanned { fetch, delete } => self.sync_planned(fetch, delete),
             Event::SyncStarted => ui.notice("Synchronizing remote metadata to local cache..."),
             Event::SyncFetch { name } => {
                 ui.notice(format!(
@@ -243,7 +266,7 @@ impl Monitor for Narrator {
                 );
                 ui.warning(text);
             }
-            Event::VolumeNeeded { name } => self.volume_needed(name),
+            Event::VolumesNeeded { names } => self.volumes_needed(names),
             Event::Restoring { index, file_type } => self.restoring(index, file_type),
             Event::RestoreFailed { index, error } => {
                 let mark = if self.ignore_errors {

@@ -217,10 +217,8 @@ fn chain_block(chain: &BackupChain, zone: &TimeZone) -> String {
 
 /// A set as its files: `[manifest, volume, …]`.
 fn set_line(set: &BackupSet) -> String {
-    let names: Vec<_> = set
-        .remote_names()
-        .map(|name| escape(name.as_bytes()))
-        .collect();
+    let files = set.remote_manifest.iter().chain(set.volumes.values());
+    let names: Vec<_> = files.map(|file| escape(file.name.as_bytes())).collect();
     format!("[{}]", names.join(", "))
 }
 

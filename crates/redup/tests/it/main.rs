@@ -19,6 +19,7 @@ mod options;
 mod resume;
 mod s3;
 mod selection;
+mod sidebyside;
 
 /// The program under test.
 fn redup() -> Program {

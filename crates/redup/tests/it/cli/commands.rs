@@ -57,19 +57,19 @@ fn a_backup_is_made_continued_looked_at_and_restored() {
         &env,
         &inc,
         expect![[r#"
-        Using archive dir: /test/home/.cache/duplicity/2334326747ca7273e1b6291b0ce4d508
-        Using backup name: 2334326747ca7273e1b6291b0ce4d508
-        redup 0.1.0 (compatible with duplicity 3.2.1)
-        Last full backup date: Tue Nov 14 22:13:20 2023
-        Local and Remote metadata are synchronized, no sync needed.
-        M .
-        M a
-        D link
-        Writing duplicity-inc.20231114T221320Z.to.20231115T221320Z.vol1.difftar.gpg
-        Processed volume 1
-        Writing duplicity-new-signatures.20231114T221320Z.to.20231115T221320Z.sigtar.gpg
-        Writing duplicity-inc.20231114T221320Z.to.20231115T221320Z.manifest.gpg
-    "#]],
+            Using archive dir: /test/home/.cache/duplicity/2334326747ca7273e1b6291b0ce4d508
+            Using backup name: 2334326747ca7273e1b6291b0ce4d508
+            redup 0.1.0 (compatible with duplicity 3.2.1)
+            Local and Remote metadata are synchronized, no sync needed.
+            Last full backup date: Tue Nov 14 22:13:20 2023
+            A .
+            M a
+            D link
+            Writing duplicity-inc.20231114T221320Z.to.20231115T221320Z.vol1.difftar.gpg
+            Processed volume 1
+            Writing duplicity-new-signatures.20231114T221320Z.to.20231115T221320Z.sigtar.gpg
+            Writing duplicity-inc.20231114T221320Z.to.20231115T221320Z.manifest.gpg
+        "#]],
     );
 
     let status = go(&env, "collection-status file://target").ok();

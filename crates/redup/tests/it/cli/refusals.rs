@@ -149,22 +149,22 @@ fn an_empty_target_is_no_backup() {
     check(
         "restore file://target out",
         expect![[r#"
-        Last full backup date: none
-        Local and Remote metadata are synchronized, no sync needed.
-        error: No backup chains found at target
-        hint: check the URL and the --file-prefix options; collection-status shows what is there
-        [30]
-    "#]],
+            Local and Remote metadata are synchronized, no sync needed.
+            Last full backup date: none
+            error: No backup chains found at target
+            hint: check the URL and the --file-prefix options; collection-status shows what is there
+            [30]
+        "#]],
     );
     check(
         "ls file://target",
         expect![[r#"
-        Last full backup date: none
-        Local and Remote metadata are synchronized, no sync needed.
-        error: No signature chains found at target
-        hint: check the URL and the --file-prefix options; collection-status shows what is there
-        [30]
-    "#]],
+            Local and Remote metadata are synchronized, no sync needed.
+            Last full backup date: none
+            error: No signature chains found at target
+            hint: check the URL and the --file-prefix options; collection-status shows what is there
+            [30]
+        "#]],
     );
     check(
         "incremental source file://target",
