@@ -105,6 +105,23 @@ fn a_family_that_loses_every_packet_costs_less_than_a_second() {
 }
 
 #[test]
+fn probe_tells_each_family_for_itself() {
+    let world = world();
+    let machine = Machine::with(&Family::ALL);
+    let mut script = Script::new(&world, &machine, NEW);
+    script.program = Program::redup(env!("CARGO_BIN_EXE_redup"));
+    let both = script.probe().ok();
+    both.says("IPv4      ok").says("IPv6      ok");
+    machine.lose(Family::V4);
+    let one = script.probe().ok();
+    one.says("IPv4      fails")
+        .says("no answer in time")
+        .says("hint: the network drops these packets")
+        .says("IPv6      ok")
+        .says("A backup to this target works");
+}
+
+#[test]
 fn the_script_works_with_either_family_broken() {
     let world = world();
     let machine = Machine::with(&Family::ALL);
@@ -195,6 +212,12 @@ impl<'a> Script<'a> {
         let mut command = self.env.bare(&self.program);
         command.args(["collection-status", &self.archives]);
         self.run(command.args(self.options).arg(&self.url))
+    }
+
+    #[track_caller]
+    fn probe(&self) -> Outcome {
+        let mut command = self.env.bare(&self.program);
+        self.run(command.arg("probe").args(self.options).arg(&self.url))
     }
 
     #[track_caller]
