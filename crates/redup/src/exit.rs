@@ -75,8 +75,8 @@ impl Failure {
     }
 
     /// What is printed: `error:`, `caused by:`, `hint:`. A mistake in the command line keeps the form
-    /// that scripts know, its class in front.
-    pub(crate) fn message(&self) -> Message {
+    /// that scripts know, its class in front, and names the help of the `program` that was called.
+    pub(crate) fn message(&self, program: &str) -> Message {
         let lead = match self.code {
             Code::COMMAND_LINE if self.extra == COMMAND_LINE_ERROR => COMMAND_LINE_ERROR,
             _ => "error",
@@ -91,7 +91,7 @@ impl Failure {
             text.push_str(&escape_lines(hint));
         }
         if lead == COMMAND_LINE_ERROR {
-            text.push_str("\nEnter 'duplicity --help' for help screen.");
+            text.push_str(&format!("\nEnter '{program} --help' for help screen."));
         }
         Message::new(Level::ERROR, text)
             .code(self.code.0.into())
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     fn check(failure: &Failure, expected: Expect) {
-        expected.assert_eq(&failure.message().stanza());
+        expected.assert_eq(&failure.message("duplicity").stanza());
     }
 
     #[test]

@@ -57,7 +57,7 @@ fn main() -> ExitCode {
         None => run_caught(program, words, environment, &ui),
     };
     let code = result.unwrap_or_else(|failure| {
-        ui.say(&failure.message());
+        ui.say(&failure.message(program.name()));
         failure.code
     });
     ExitCode::from(code.0)

@@ -11,7 +11,7 @@ use crate::ui::Ui;
 pub(crate) fn install(ui: Arc<Ui>) {
     panic::set_hook(Box::new(move |info| {
         restore_echo();
-        ui.say(&failure(info).message());
+        ui.say(&failure(info).message("redup"));
     }));
 }
 

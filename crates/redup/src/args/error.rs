@@ -44,6 +44,8 @@ pub(crate) enum ArgsError {
     BadVerbosity { option: String, value: String },
     #[error("Missing or invalid explicit or implicit action.")]
     NoAction,
+    #[error("there is no help on '{0}'; it is on a command, on options, or on urls")]
+    NoTopic(String),
     #[error("command '{word}' not unique, could be {}", names.join(", "))]
     AmbiguousCommand {
         word: String,

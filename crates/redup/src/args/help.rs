@@ -1,38 +1,51 @@
 //! The help text, made from the tables.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt;
 
-use super::command::{COMMANDS, CommandSpec, OWN, Shape};
+use super::applies::applies;
+use super::command::{COMMANDS, Command, CommandSpec, OWN, Shape};
 use super::spec::{OptionSpec, Support, ValueKind};
 use super::table::GROUPS;
 
 /// What help is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Topic {
-    /// Everything.
-    All,
-    /// One command: its row of the table.
-    Command(&'static str),
+    /// What there is, and where more is said.
+    Overview,
+    /// Every option.
+    Options,
+    /// One command, and the options that make a difference to it.
+    Command(Command),
     /// How targets are written.
     Urls,
 }
 
 impl Topic {
-    /// The topic of `--help-SUFFIX`.
-    pub(super) fn from_suffix(suffix: &[u8]) -> Option<Self> {
-        if suffix == b"urls" {
-            return Some(Self::Urls);
+    /// The topic of `--help-SUFFIX`, and of `redup help SUFFIX`.
+    pub(super) fn named(suffix: &[u8]) -> Option<Self> {
+        match suffix {
+            b"urls" => return Some(Self::Urls),
+            b"options" => return Some(Self::Options),
+            _ => {}
         }
+        let called = |name: &str| name.as_bytes() == suffix;
         COMMANDS
             .iter()
-            .find(|spec| {
-                spec.name.as_bytes() == suffix
-                    || spec
-                        .short_names
-                        .iter()
-                        .any(|name| name.as_bytes() == suffix)
+            .chain([&OWN])
+            .find(|spec| called(spec.name) || spec.short_names.iter().any(|name| called(name)))
+            .map(|spec| Self::Command(spec.command))
+    }
+
+    /// What a line is about that has these words beside `--help`: the command that one of them names.
+    pub(super) fn of_line<'a>(mut words: impl Iterator<Item = &'a OsString>) -> Self {
+        words
+            .find_map(|word| match Self::named(word.as_bytes())? {
+                topic @ Self::Command(_) => Some(topic),
+                _ => None,
             })
-            .map(|spec| Self::Command(spec.name))
+            .unwrap_or(Self::Overview)
     }
 }
 
@@ -40,41 +53,124 @@ impl Topic {
 pub(crate) fn help(topic: Topic, program: &str) -> String {
     let mut text = String::new();
     match topic {
+        Topic::Overview => push_overview(&mut text, program),
+        Topic::Options => {
+            push_options(&mut text, |_| true);
+            text.truncate(text.trim_end().len() + 1);
+        }
+        Topic::Command(command) => {
+            let all = COMMANDS.iter().chain([&OWN]);
+            for spec in all.filter(|spec| spec.command == command) {
+                push_command(&mut text, spec, program);
+            }
+        }
         Topic::Urls => text.push_str(URLS),
-        Topic::Command(name) => {
-            for spec in known(program).filter(|spec| spec.name == name) {
-                push_line(&mut text, &format!("usage: {}", usage(spec, program)));
-                push_line(&mut text, "");
-                push_wrapped(&mut text, "", spec.help, 0);
-                push_line(&mut text, "");
-            }
-            push_options(&mut text);
-        }
-        Topic::All => {
-            for (number, spec) in known(program).enumerate() {
-                let lead = if number == 0 { "usage: " } else { "       " };
-                push_line(&mut text, &format!("{lead}{}", usage(spec, program)));
-            }
-            push_line(&mut text, "");
-            push_line(&mut text, "Commands");
-            for spec in known(program) {
-                let names = [&[spec.name], spec.short_names].concat().join(", ");
-                push_wrapped(&mut text, &format!("  {names}"), spec.help, HELP_COLUMN);
-            }
-            push_line(&mut text, "");
-            push_wrapped(
-                &mut text,
-                "",
-                "Without a command, a path and a URL mean backup, a URL and a path mean restore. \
-                 Options may stand anywhere; long ones may be shortened.",
-                0,
-            );
-            push_line(&mut text, "");
-            push_options(&mut text);
-            text.push_str(URLS);
-        }
     }
     text
+}
+
+fn push_overview(text: &mut String, program: &str) {
+    push_line(
+        text,
+        &format!("usage: {program} COMMAND [options] ARGUMENTS"),
+    );
+    push_line(
+        text,
+        &format!("       {program} [options] source_path target_url"),
+    );
+    push_line(
+        text,
+        &format!("       {program} [options] source_url target_path"),
+    );
+    push_line(text, "");
+    push_wrapped(
+        text,
+        "",
+        "Backs up folders, encrypted and incrementally, in duplicity's archive format. Without a \
+         command, a path and a URL mean backup, a URL and a path mean restore. Options may stand \
+         anywhere; long ones may be shortened.",
+        0,
+    );
+    push_line(text, "");
+    push_line(text, "Commands");
+    for spec in known(program) {
+        let names = [&[spec.name], spec.short_names].concat().join(", ");
+        push_wrapped(text, &format!("  {names}"), spec.help, HELP_COLUMN);
+    }
+    if program == "redup" {
+        for (name, help) in EXTRAS {
+            push_wrapped(text, &format!("  {name}"), help, HELP_COLUMN);
+        }
+    }
+    push_line(text, "");
+    push_line(text, "Often used options");
+    for spec in GROUPS.iter().flat_map(|group| group.options) {
+        if OFTEN.contains(&spec.main_name()) {
+            push_wrapped(
+                text,
+                &format!("  {}", heading(spec)),
+                spec.help,
+                HELP_COLUMN,
+            );
+        }
+    }
+    push_line(text, "");
+    text.push_str(URLS);
+    push_line(text, "");
+    let more = match program {
+        "redup" => {
+            "redup COMMAND --help is about a command and its options; redup help options lists them all."
+        }
+        _ => {
+            "duplicity COMMAND --help is about a command and its options; --help-options lists them all."
+        }
+    };
+    push_wrapped(text, "", more, 0);
+}
+
+/// Commands of redup that are about no backup.
+const EXTRAS: [(&str, &str); 3] = [
+    (
+        "install-compat DIR",
+        "Make DIR/duplicity a link to redup, for scripts that call duplicity.",
+    ),
+    (
+        "reference FORM",
+        "Print the reference as markdown, man, or completions for bash, zsh or fish.",
+    ),
+    (
+        "help TOPIC",
+        "Print the help of a command, or of options or urls.",
+    ),
+];
+
+/// What the overview shows of the options.
+const OFTEN: [&str; 12] = [
+    "dry-run",
+    "verbosity",
+    "full-if-older-than",
+    "no-encryption",
+    "encrypt-key",
+    "sign-key",
+    "restore-time",
+    "path-to-restore",
+    "include",
+    "exclude",
+    "help",
+    "version",
+];
+
+fn push_command(text: &mut String, spec: &CommandSpec, program: &str) {
+    push_line(text, &format!("usage: {}", usage(spec, program)));
+    push_line(text, "");
+    push_wrapped(text, "", spec.help, 0);
+    if !spec.short_names.is_empty() {
+        let names = spec.short_names.join(", ");
+        push_line(text, &format!("Short name: {names}"));
+    }
+    push_line(text, "");
+    push_options(text, |option| applies(option, spec.command));
+    text.push_str(URLS);
 }
 
 /// The commands that a program of that name has.
@@ -107,12 +203,12 @@ pub(super) fn usage(spec: &CommandSpec, program: &str) -> String {
     line
 }
 
-fn push_options(text: &mut String) {
+fn push_options(text: &mut String, wanted: impl Fn(&OptionSpec) -> bool) {
     for group in GROUPS {
         let mut shown = group
             .options
             .iter()
-            .filter(|spec| !spec.hidden)
+            .filter(|spec| !spec.hidden && wanted(spec))
             .filter_map(|spec| Some((spec, help_of(spec)?)))
             .peekable();
         if shown.peek().is_none() {

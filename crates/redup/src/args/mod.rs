@@ -4,6 +4,7 @@
 //! environment; [`crate::config`] makes ready objects of the result. The rules are those of both
 //! duplicity versions together: whatever worked with either is accepted.
 
+mod applies;
 mod command;
 mod error;
 mod help;
@@ -16,6 +17,7 @@ mod table;
 mod tests;
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 pub(crate) use command::Command;
@@ -83,10 +85,16 @@ pub(crate) fn parse(
 /// # Errors
 /// As [`parse()`].
 pub(crate) fn parse_own(words: &[OsString]) -> Option<Result<Parsed, ArgsError>> {
+    if let [help, topic @ ..] = words
+        && help == "help"
+        && let Some(parsed) = help_on(topic)
+    {
+        return Some(parsed);
+    }
     let words = parse::split(words.iter().cloned()).ok()?;
     let action = command::find_own(&words.positionals)?;
     if words.asked.is_some() {
-        return Some(Ok(Parsed::Help(Topic::Command(command::OWN.name))));
+        return Some(Ok(Parsed::Help(Topic::Command(command::OWN.command))));
     }
     Some(action.map(|action| {
         Parsed::Run(Args {
@@ -96,6 +104,20 @@ pub(crate) fn parse_own(words: &[OsString]) -> Option<Result<Parsed, ArgsError>>
             options: words.options,
         })
     }))
+}
+
+/// What `help` and these words ask for; `None` when `help` is a folder to back up.
+fn help_on(words: &[OsString]) -> Option<Result<Parsed, ArgsError>> {
+    match words {
+        [] => Some(Ok(Parsed::Help(Topic::Overview))),
+        [url, ..] if command::is_url(url) => None,
+        [word] => {
+            let topic = Topic::named(word.as_bytes());
+            let topic = topic.ok_or_else(|| ArgsError::NoTopic(lossy(word)));
+            Some(topic.map(Parsed::Help))
+        }
+        _ => None,
+    }
 }
 
 /// The options that say where messages go, read even from a command line with mistakes, so that
@@ -122,7 +144,6 @@ pub(crate) fn log_options(words: &[OsString]) -> Options {
 
 /// A word for a message: control characters and bytes that are not UTF-8 escaped.
 pub(crate) fn lossy(word: &OsStr) -> String {
-    use std::os::unix::ffi::OsStrExt;
     crate::ui::escape(word.as_bytes())
 }
 

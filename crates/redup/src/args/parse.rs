@@ -54,7 +54,7 @@ impl Words {
         let mut parts = word.splitn(2, |byte| *byte == b'=');
         let typed = parts.next().unwrap_or_default();
         let attached = parts.next().map(|value| OsString::from_vec(value.to_vec()));
-        if let Some(topic) = typed.strip_prefix(b"help-").and_then(Topic::from_suffix) {
+        if let Some(topic) = typed.strip_prefix(b"help-").and_then(Topic::named) {
             self.asked = Some(Asked::Help(topic));
             return Ok(());
         }
@@ -116,7 +116,10 @@ impl Words {
             }
         };
         match spec.id {
-            Opt::Help => self.asked = Some(Asked::Help(Topic::All)),
+            Opt::Help => {
+                let words = self.positionals.iter().chain(rest.iter());
+                self.asked = Some(Asked::Help(Topic::of_line(words)));
+            }
             Opt::Version => self.asked = Some(Asked::Version),
             _ => self.options.push(Occurrence { spec, name, value }),
         }

@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     fn check(failure: impl Into<Failure>, expected: Expect) {
-        expected.assert_eq(&failure.into().message().stanza());
+        expected.assert_eq(&failure.into().message("duplicity").stanza());
     }
 
     #[test]

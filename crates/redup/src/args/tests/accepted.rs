@@ -1,5 +1,5 @@
 use super::*;
-use crate::args::Topic;
+use crate::args::{Command, Topic};
 
 #[track_caller]
 fn check(line: &str, expected: &str) {
@@ -385,17 +385,25 @@ fn help_and_version_win_over_what_follows() {
     for line in ["--version", "-V", "--version --bogus", "full --vers"] {
         assert!(matches!(read(line), Ok(Parsed::Version)), "{line}");
     }
-    for line in ["--help", "-h", "full -h --bogus"] {
-        assert!(matches!(read(line), Ok(Parsed::Help(Topic::All))), "{line}");
+    for line in ["--help", "-h", "-h --bogus", "src file:///t --help"] {
+        let parsed = read(line);
+        assert!(
+            matches!(parsed, Ok(Parsed::Help(Topic::Overview))),
+            "{line}"
+        );
     }
-    assert!(matches!(
-        read("--help-restore"),
-        Ok(Parsed::Help(Topic::Command("restore")))
-    ));
-    assert!(matches!(
-        read("--help-inc"),
-        Ok(Parsed::Help(Topic::Command("incremental")))
-    ));
+    for (line, about) in [
+        ("--help-restore", Command::Restore),
+        ("--help-inc", Command::Incremental),
+        ("restore --help", Command::Restore),
+        ("-v9 rb file:///t -h --bogus", Command::Restore),
+        ("--help full", Command::Full),
+    ] {
+        match read(line) {
+            Ok(Parsed::Help(topic)) => assert_eq!(topic, Topic::Command(about), "{line}"),
+            other => panic!("{line}: {other:?}"),
+        }
+    }
     assert!(matches!(read("--help-urls"), Ok(Parsed::Help(Topic::Urls))));
 }
 

@@ -13,7 +13,7 @@ fn a_mistake_is_reported_to_the_program_that_made_it() {
     expect![[r#"
         ERROR 23 CommandLineError
         . CommandLineError: unknown option: --bogus
-        . Enter 'duplicity --help' for help screen.
+        . Enter 'redup --help' for help screen.
 
     "#]]
     .assert_eq(&fs::read_to_string(env.path("log")).unwrap());

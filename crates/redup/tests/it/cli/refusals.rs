@@ -21,52 +21,52 @@ fn mistakes_in_the_command_line_are_status_23() {
     check(
         "",
         expect![[r#"
-        CommandLineError: Missing or invalid explicit or implicit action.
-        Enter 'duplicity --help' for help screen.
-        [23]
-    "#]],
+            CommandLineError: Missing or invalid explicit or implicit action.
+            Enter 'redup --help' for help screen.
+            [23]
+        "#]],
     );
     check(
         "full source file://target --bogus",
         expect![[r#"
-        CommandLineError: unknown option: --bogus
-        Enter 'duplicity --help' for help screen.
-        [23]
-    "#]],
+            CommandLineError: unknown option: --bogus
+            Enter 'redup --help' for help screen.
+            [23]
+        "#]],
     );
     check(
         "full missing file://target",
         expect![[r#"
-        CommandLineError: Argument source_path 'missing' does not exist.
-        Enter 'duplicity --help' for help screen.
-        [23]
-    "#]],
+            CommandLineError: Argument source_path 'missing' does not exist.
+            Enter 'redup --help' for help screen.
+            [23]
+        "#]],
     );
     check(
         "restore source file://target",
         expect![[r#"
-        CommandLineError: Source should be url, not directory.  Got 'source' instead.
-        Enter 'duplicity --help' for help screen.
-        [23]
-    "#]],
+            CommandLineError: Source should be url, not directory.  Got 'source' instead.
+            Enter 'redup --help' for help screen.
+            [23]
+        "#]],
     );
     check(
         "full source file://target -t tomorrow",
         expect![[r#"
-        CommandLineError: Bad time string "'tomorrow'"
+            CommandLineError: Bad time string "'tomorrow'"
 
-        A time is "now", seconds since the epoch, an interval back from now such as 3D or 1W2D12h
-        (s, m, h, D, W, M of 30 days, Y of 365 days), a date such as 2024-04-23 or 4/23/2024
-        (the month before the day), or a date and time such as 2024-04-23T04:22:01+02:00.
-        Enter 'duplicity --help' for help screen.
-        [23]
-    "#]],
+            A time is "now", seconds since the epoch, an interval back from now such as 3D or 1W2D12h
+            (s, m, h, D, W, M of 30 days, Y of 365 days), a date such as 2024-04-23 or 4/23/2024
+            (the month before the day), or a date and time such as 2024-04-23T04:22:01+02:00.
+            Enter 'redup --help' for help screen.
+            [23]
+        "#]],
     );
     check(
         "full source file://target --gpg-options --armor",
         expect![[r#"
             CommandLineError: --gpg-options: '--armor' is not understood; redup does not run gpg, and knows only its options about keys, compression and prompts
-            Enter 'duplicity --help' for help screen.
+            Enter 'redup --help' for help screen.
             [23]
         "#]],
     );
@@ -75,7 +75,7 @@ fn mistakes_in_the_command_line_are_status_23() {
         expect![[r#"
             CommandLineError: Error opening file missing
             caused by: [Errno 2] No such file or directory
-            Enter 'duplicity --help' for help screen.
+            Enter 'redup --help' for help screen.
             [23]
         "#]],
     );

@@ -1,0 +1,96 @@
+//! Which options have something to say to which command: what its help text lists.
+//!
+//! Every command accepts every option, as wrappers pass the same ones to all of them.
+
+use super::command::Command;
+use super::options::Opt;
+use super::spec::{OptionSpec, Support};
+
+/// Whether `spec` makes a difference to `command`.
+pub(super) fn applies(spec: &OptionSpec, command: Command) -> bool {
+    use Command::{
+        Cleanup, CollectionStatus, ListCurrentFiles, Probe, RemoveAllButNFull,
+        RemoveAllIncOfButNFull, RemoveOlderThan, Restore, Verify,
+    };
+    if spec.hidden || spec.support != Support::Yes {
+        return false;
+    }
+    let writes = command.is_backup();
+    let reads = matches!(command, Restore | Verify);
+    let deletes = matches!(
+        command,
+        Cleanup | RemoveOlderThan | RemoveAllButNFull | RemoveAllIncOfButNFull
+    );
+    // A probe keeps and knows nothing: it is about the store alone.
+    let has_archive = command != Probe;
+    match spec.id {
+        Opt::ArchiveDir | Opt::Name | Opt::MetadataSyncMode | Opt::CheckRemote => has_archive,
+        Opt::Tempdir | Opt::CompareData => command == Verify,
+        Opt::Force => command == Restore || deletes,
+        Opt::DryRun => writes || command == Restore || deletes,
+        Opt::IgnoreErrors => reads,
+        Opt::PrintStatistics | Opt::AllowSourceMismatch => writes,
+        Opt::Progress | Opt::ProgressRate => writes,
+        Opt::Json => command == Probe,
+        Opt::JsonStat => writes || command == CollectionStatus,
+
+        Opt::FullIfOlderThan | Opt::FullIfNInc => writes && command != Command::Full,
+        Opt::SkipIfNoChange => writes && command != Command::Full,
+        Opt::Volsize => writes || command == Probe,
+        Opt::MaxBlocksize | Opt::FilesChanged => writes,
+        Opt::CopyLinks => writes || command == Verify,
+        Opt::FilePrefix
+        | Opt::FilePrefixManifest
+        | Opt::FilePrefixArchive
+        | Opt::FilePrefixSignature
+        | Opt::FilePrefixJsonstat
+        | Opt::TimeSeparator => has_archive,
+
+        Opt::Compression | Opt::CompressLevel => writes,
+        Opt::EncryptKey | Opt::HiddenEncryptKey => writes,
+        Opt::Encryption
+        | Opt::SignKey
+        | Opt::EncryptSignKey
+        | Opt::SecretKeyFile
+        | Opt::GpgOptions
+        | Opt::UseAgent
+        | Opt::EncryptSecretKeyring => has_archive,
+
+        Opt::RestoreTime => reads || command == ListCurrentFiles,
+        Opt::PathToRestore => reads,
+        Opt::Rename | Opt::RestoreOwnership => command == Restore,
+        Opt::NumericOwner => writes || reads,
+        Opt::FileChanged | Opt::ShowChangesInSet => command == CollectionStatus,
+
+        Opt::Include
+        | Opt::Exclude
+        | Opt::IncludeRegexp
+        | Opt::ExcludeRegexp
+        | Opt::IncludeFilelist
+        | Opt::ExcludeFilelist
+        | Opt::ExcludeOlderThan
+        | Opt::FilterMode
+        | Opt::FilterCase
+        | Opt::NullSeparator => writes || reads,
+        Opt::ExcludeIfPresent
+        | Opt::ExcludeOtherFilesystems
+        | Opt::ExcludeDeviceFiles
+        | Opt::FilesFrom => writes || command == Verify,
+
+        Opt::S3UseRrs
+        | Opt::S3UseIa
+        | Opt::S3UseOnezoneIa
+        | Opt::S3UseGlacier
+        | Opt::S3UseGlacierIr
+        | Opt::S3UseDeepArchive
+        | Opt::S3StorageClass
+        | Opt::S3StorageClassMetadata
+        | Opt::S3UseSse
+        | Opt::S3UseKms
+        | Opt::S3KmsKeyId
+        | Opt::S3KmsGrant
+        | Opt::S3MultipartChunkSize => writes || command == Probe,
+        Opt::S3RestoreTier | Opt::S3RestoreDays => has_archive && !deletes,
+        _ => true,
+    }
+}
