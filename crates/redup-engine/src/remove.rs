@@ -44,12 +44,14 @@ pub fn remove(
 ) -> Result<RemoveReport> {
     let archive = Archive::open(target, monitor)?;
     archive.tell_last_full();
-    let removal = match options.retention {
-        Retention::OlderThan(time) => Removal::older_than(archive.collection(), time),
-        Retention::AllButFull(count) => Removal::all_but_full(archive.collection(), count),
+    let collection = archive.collection();
+    let removal = match &options.retention {
+        Retention::OlderThan(time) => Removal::older_than(collection, *time),
+        Retention::AllButFull(count) => Removal::all_but_full(collection, *count),
         Retention::IncrementsOfAllButFull(count) => {
-            Removal::increments_of_all_but_full(archive.collection(), count)
+            Removal::increments_of_all_but_full(collection, *count)
         }
+        Retention::Calendar(keep) => Removal::all_but_kept(collection, keep),
     };
     monitor.event(Event::RemovalPlanned {
         removal: &removal,

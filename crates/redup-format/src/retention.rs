@@ -8,6 +8,10 @@ use std::num::NonZeroUsize;
 use crate::collections::{BackupChain, BackupSet, Collection, SetFile, SetState};
 use crate::time::Timestamp;
 
+mod calendar;
+
+pub use calendar::{Keep, Period};
+
 /// What a removal by age or number amounts to.
 #[derive(Debug, Clone, Default)]
 pub struct Removal<'a> {
@@ -64,6 +68,30 @@ impl<'a> Removal<'a> {
         removal.chains.retain(|chain| !chain.incs().is_empty());
         removal.keeps_fulls = true;
         removal
+    }
+
+    /// Every chain without a backup that `keep` keeps. The newest chain that can be restored, and one whose
+    /// last set was interrupted, stay in any case.
+    pub fn all_but_kept(collection: &'a Collection, keep: &Keep) -> Self {
+        let complete = |set: &&BackupSet| set.state() != SetState::Interrupted;
+        let chains = collection.chains();
+        let backups = chains
+            .iter()
+            .filter(|chain| is_restorable(chain))
+            .flat_map(|chain| chain.sets().iter().filter(complete))
+            .map(|set| set.span.end());
+        let kept = keep.kept(backups);
+        let active = active(collection);
+        let stays = |chain: &BackupChain| {
+            let sets = chain.sets();
+            active.is_some_and(|active| is_same(active, chain))
+                || chain.last().state() == SetState::Interrupted
+                || sets.iter().any(|set| kept.contains(&set.span.end()))
+        };
+        Self {
+            chains: chains.iter().rev().filter(|chain| !stays(chain)).collect(),
+            ..Self::default()
+        }
     }
 
     /// Whether there is nothing to do.

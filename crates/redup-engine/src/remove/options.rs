@@ -2,10 +2,11 @@
 
 use std::num::NonZeroUsize;
 
+use redup_format::retention::Keep;
 use redup_format::time::Timestamp;
 
 /// Which chains are old.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Retention {
     /// Those that ended before this time.
     OlderThan(Timestamp),
@@ -13,10 +14,12 @@ pub enum Retention {
     AllButFull(NonZeroUsize),
     /// The same chains, but only their increments go.
     IncrementsOfAllButFull(NonZeroUsize),
+    /// Those without a backup that these rules keep.
+    Calendar(Keep),
 }
 
 /// Options of [`crate::remove()`].
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct RemoveOptions {
     /// What is old.
     pub retention: Retention,

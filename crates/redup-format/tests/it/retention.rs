@@ -1,10 +1,11 @@
 //! What may be removed, in days.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use redup_format::collections::{BackupSet, Collection};
-use redup_format::retention::{Cleanup, Removal};
+use redup_format::retention::{Cleanup, Keep, Period, Removal};
 
 use crate::listing::{collect, part, set, show, time, without};
 
@@ -102,6 +103,58 @@ fn increments_go_and_their_fulls_stay() {
     assert_eq!(removal.chains.len(), 2);
 }
 
+/// What goes when these rules keep, on the calendar of UTC.
+fn pruned(collection: &Collection, rules: &[(Period, usize)]) -> String {
+    days(Removal::all_but_kept(collection, &keep(rules)).sets())
+}
+
+fn keep(rules: &[(Period, usize)]) -> Keep {
+    Keep {
+        rules: rules.to_vec(),
+        local_day: Arc::new(|time| time.secs().div_euclid(86_400)),
+    }
+}
+
+#[test]
+fn a_chain_stays_whole_when_one_of_its_backups_is_kept() {
+    let collection = three_chains();
+    let last = |count| pruned(&collection, &[(Period::Backup, count)]);
+    assert_eq!(last(1), "5-6 5 2-3 1-2 1");
+    assert_eq!(last(2), "2-3 1-2 1");
+    assert_eq!(last(3), "2-3 1-2 1");
+    assert_eq!(last(4), "");
+    // Day 8 is a Monday, and of the week before it day 6 is the newest.
+    let weekly = |count| pruned(&collection, &[(Period::Week, count)]);
+    assert_eq!(weekly(1), "5-6 5 2-3 1-2 1");
+    assert_eq!(weekly(2), "2-3 1-2 1");
+    assert_eq!(weekly(9), "2-3 1-2 1");
+}
+
+#[test]
+fn periods_without_a_backup_do_not_count() {
+    let collection = collect(&[set(1, 1), set(20, 20), set(60, 60), set(400, 400)], &[]);
+    let gone = |period, count| pruned(&collection, &[(period, count)]);
+    assert_eq!(gone(Period::Day, 3), "1");
+    assert_eq!(gone(Period::Month, 2), "20 1");
+    assert_eq!(gone(Period::Month, 3), "1");
+    assert_eq!(gone(Period::Year, 2), "20 1");
+}
+
+#[test]
+fn what_one_rule_keeps_no_other_rule_removes() {
+    let collection = collect(&[set(1, 1), set(20, 20), set(21, 21), set(60, 60)], &[]);
+    let both = [(Period::Day, 1), (Period::Month, 2)];
+    assert_eq!(pruned(&collection, &both), "20 1");
+}
+
+#[test]
+fn an_interrupted_set_is_no_backup_to_keep_and_stays() {
+    let interrupted = without(without(set(8, 8), "manifest"), "sigtar");
+    let collection = collect(&[set(1, 1), set(5, 5), interrupted], &[part(8, 8)]);
+    assert_eq!(pruned(&collection, &[(Period::Backup, 1)]), "1");
+    assert_eq!(pruned(&Collection::default(), &[(Period::Backup, 1)]), "");
+}
+
 #[test]
 fn cleanup_finds_what_no_chain_leads_to() {
     let interrupted = without(without(set(1, 4), "manifest"), "sigtar");
@@ -158,5 +211,35 @@ proptest! {
             collection.chains().iter().filter(untouched).map(|chain| chain.range()).collect::<Vec<_>>()
         };
         prop_assert!(ends(&before).iter().all(|range| ends(&after).contains(range)));
+    }
+
+    #[test]
+    fn keeping_more_removes_no_more_and_the_newest_always_stays(
+        spans in prop::collection::vec((1i64..900, 0i64..40), 1..12),
+        counts in prop::array::uniform5(0usize..5),
+        more in prop::array::uniform5(0usize..3),
+    ) {
+        let remote: Vec<_> = spans.iter().map(|(start, len)| set(*start, start + len)).collect();
+        let collection = collect(&remote, &[]);
+        let periods = [Period::Backup, Period::Day, Period::Week, Period::Month, Period::Year];
+        let rules = |more: [usize; 5]| -> Vec<_> {
+            periods.into_iter().zip(counts.iter().zip(more).map(|(count, more)| count + more)).collect()
+        };
+        let gone = |more| -> Vec<_> {
+            let removal = Removal::all_but_kept(&collection, &keep(&rules(more)));
+            removal.chains.iter().map(|chain| chain.range()).collect()
+        };
+        let (fewer, all) = (gone(more), gone([0; 5]));
+        prop_assert!(fewer.iter().all(|range| all.contains(range)));
+        if let Some(newest) = collection.chains().last() {
+            prop_assert!(!all.contains(&newest.range()));
+        }
+        // Nothing but whole chains goes, and every rule that was given still has what it asked for.
+        let times = |chains: &mut dyn Iterator<Item = &redup_format::collections::BackupChain>| -> Vec<_> {
+            chains.flat_map(|chain| chain.sets().iter().map(|set| set.span.end())).collect()
+        };
+        let kept = keep(&rules(more)).kept(times(&mut collection.chains().iter()));
+        let left = times(&mut collection.chains().iter().filter(|chain| !fewer.contains(&chain.range())));
+        prop_assert!(kept.iter().all(|time| left.contains(time)));
     }
 }

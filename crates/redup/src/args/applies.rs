@@ -9,7 +9,7 @@ use super::spec::{OptionSpec, Support};
 /// Whether `spec` makes a difference to `command`.
 pub(super) fn applies(spec: &OptionSpec, command: Command) -> bool {
     use Command::{
-        Cleanup, CollectionStatus, ListCurrentFiles, Probe, RemoveAllButNFull,
+        Cleanup, CollectionStatus, ListCurrentFiles, Probe, Prune, RemoveAllButNFull,
         RemoveAllIncOfButNFull, RemoveOlderThan, Restore, Verify,
     };
     if spec.hidden || spec.support != Support::Yes {
@@ -19,7 +19,7 @@ pub(super) fn applies(spec: &OptionSpec, command: Command) -> bool {
     let reads = matches!(command, Restore | Verify);
     let deletes = matches!(
         command,
-        Cleanup | RemoveOlderThan | RemoveAllButNFull | RemoveAllIncOfButNFull
+        Cleanup | Prune | RemoveOlderThan | RemoveAllButNFull | RemoveAllIncOfButNFull
     );
     // A probe keeps and knows nothing: it is about the store alone.
     let has_archive = command != Probe;
@@ -61,6 +61,9 @@ pub(super) fn applies(spec: &OptionSpec, command: Command) -> bool {
         Opt::Rename | Opt::RestoreOwnership => command == Restore,
         Opt::NumericOwner => writes || reads,
         Opt::FileChanged | Opt::ShowChangesInSet => command == CollectionStatus,
+        Opt::KeepLast | Opt::KeepDaily | Opt::KeepWeekly | Opt::KeepMonthly | Opt::KeepYearly => {
+            command == Prune
+        }
 
         Opt::Include
         | Opt::Exclude

@@ -21,6 +21,7 @@ pub(crate) enum Command {
     RemoveAllButNFull,
     RemoveAllIncOfButNFull,
     Probe,
+    Prune,
 }
 
 /// What a positional is.
@@ -93,20 +94,24 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         help: "Delete the increments of all but the newest N chains." },
 ];
 
-/// A command of redup's own: called as duplicity, its name is a folder's like any other.
-pub(super) static OWN: CommandSpec = CommandSpec {
-    command: Command::Probe,
-    name: "probe",
-    short_names: &[],
-    in_0_8: false,
-    shapes: &[Shape::TargetUrl],
-    help: "Try a target out, and say what works, how fast, and what to change.",
-};
+/// Commands of redup's own: called as duplicity, their names are folders' like any other.
+#[rustfmt::skip]
+pub(crate) const OWN: &[CommandSpec] = &[
+    CommandSpec { command: Command::Probe, name: "probe", short_names: &[], in_0_8: false,
+        shapes: &[Shape::TargetUrl],
+        help: "Try a target out, and say what works, how fast, and what to change." },
+    CommandSpec { command: Command::Prune, name: "prune", short_names: &[], in_0_8: false,
+        shapes: &[Shape::TargetUrl],
+        help: "Delete the chains that hold no backup which a --keep option keeps." },
+];
 
-/// Finds a command of redup's own.
-pub(super) fn find_own(words: &[OsString]) -> Option<Result<Action, ArgsError>> {
+/// Finds a command of redup's own: its row, and what was made of the words behind it.
+pub(super) fn find_own(
+    words: &[OsString],
+) -> Option<(&'static CommandSpec, Result<Action, ArgsError>)> {
     let (first, rest) = words.split_first()?;
-    (first == OWN.name).then(|| explicit(&OWN, rest))
+    let spec = OWN.iter().find(|spec| first == spec.name)?;
+    Some((spec, explicit(spec, rest)))
 }
 
 /// duplicity 0.8's command that copies between stores; no version since has it.

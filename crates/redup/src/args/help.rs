@@ -33,7 +33,7 @@ impl Topic {
         let called = |name: &str| name.as_bytes() == suffix;
         COMMANDS
             .iter()
-            .chain([&OWN])
+            .chain(OWN)
             .find(|spec| called(spec.name) || spec.short_names.iter().any(|name| called(name)))
             .map(|spec| Self::Command(spec.command))
     }
@@ -59,7 +59,7 @@ pub(crate) fn help(topic: Topic, program: &str) -> String {
             text.truncate(text.trim_end().len() + 1);
         }
         Topic::Command(command) => {
-            let all = COMMANDS.iter().chain([&OWN]);
+            let all = COMMANDS.iter().chain(OWN);
             for spec in all.filter(|spec| spec.command == command) {
                 push_command(&mut text, spec, program);
             }
@@ -175,7 +175,8 @@ fn push_command(text: &mut String, spec: &CommandSpec, program: &str) {
 
 /// The commands that a program of that name has.
 fn known(program: &str) -> impl Iterator<Item = &'static CommandSpec> {
-    COMMANDS.iter().chain((program == "redup").then_some(&OWN))
+    let own = if program == "redup" { OWN } else { &[] };
+    COMMANDS.iter().chain(own)
 }
 
 const HELP_COLUMN: usize = 30;

@@ -92,9 +92,9 @@ pub(crate) fn parse_own(words: &[OsString]) -> Option<Result<Parsed, ArgsError>>
         return Some(parsed);
     }
     let words = parse::split(words.iter().cloned()).ok()?;
-    let action = command::find_own(&words.positionals)?;
+    let (spec, action) = command::find_own(&words.positionals)?;
     if words.asked.is_some() {
-        return Some(Ok(Parsed::Help(Topic::Command(command::OWN.command))));
+        return Some(Ok(Parsed::Help(Topic::Command(spec.command))));
     }
     Some(action.map(|action| {
         Parsed::Run(Args {

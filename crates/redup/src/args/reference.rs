@@ -45,7 +45,7 @@ fn markdown() -> String {
          Without a command, a path and a URL mean backup, a URL and a path mean restore. Options may stand \
          anywhere; long ones\nmay be shortened.\n\n## Commands\n\n| command | short | what it does |\n|---|---|---|\n",
     );
-    for spec in COMMANDS.iter().chain([&OWN]) {
+    for spec in COMMANDS.iter().chain(OWN) {
         let short = spec.short_names.join(", ");
         let usage = usage(spec, "redup");
         let _ = writeln!(text, "| `{usage}` | {short} | {} |", spec.help);
@@ -71,14 +71,14 @@ fn man() -> String {
     let mut text = String::from(
         ".TH REDUP 1\n.SH NAME\nredup \\- backup and restore in duplicity's archive format\n.SH SYNOPSIS\n",
     );
-    for spec in COMMANDS.iter().chain([&OWN]) {
+    for spec in COMMANDS.iter().chain(OWN) {
         let _ = writeln!(text, ".B {}\n.br", roff(&usage(spec, "redup")));
     }
     text.push_str(
         ".SH DESCRIPTION\nWithout a command, a path and a URL mean backup, a URL and a path mean restore.\n\
          Options may stand anywhere; long ones may be shortened.\n.SH COMMANDS\n",
     );
-    for spec in COMMANDS.iter().chain([&OWN]) {
+    for spec in COMMANDS.iter().chain(OWN) {
         let names = names(spec).join(", ");
         let _ = writeln!(text, ".TP\n.B {}\n{}", roff(&names), roff(spec.help));
     }
@@ -173,7 +173,7 @@ fn fish() -> String {
     );
     let quoted = |text: &str| text.replace('\\', "\\\\").replace('\'', "\\'");
     for program in ["redup", "duplicity"] {
-        for spec in COMMANDS.iter().chain([&OWN]) {
+        for spec in COMMANDS.iter().chain(OWN) {
             let help = quoted(spec.help);
             let _ = writeln!(
                 text,

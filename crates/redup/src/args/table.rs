@@ -29,6 +29,10 @@ pub(crate) const GROUPS: &[Group] = &[
         options: RESTORE,
     },
     Group {
+        title: "Retention options of prune (a chain stays when one of its backups is kept)",
+        options: RETENTION,
+    },
+    Group {
         title: "Selection options (in order; the first that matches decides)",
         options: SELECTION,
     },
@@ -195,6 +199,15 @@ const SELECTION: &[OptionSpec] = &[
     option(Opt::FilterCase, &[new("filter-ignorecase")], ON, "Patterns that follow ignore case."),
     option(Opt::FilterCase, &[new("filter-strictcase")], OFF, "Patterns that follow mind case (default)."),
     option(Opt::NullSeparator, &[both("null-separator")], ON, "File lists end their lines with NUL."),
+];
+
+#[rustfmt::skip]
+const RETENTION: &[OptionSpec] = &[
+    option(Opt::KeepLast, &[ours("keep-last")], Int(1), "Keep the newest N backups."),
+    option(Opt::KeepDaily, &[ours("keep-daily")], Int(1), "Keep the newest backup of each of the last N days that have one."),
+    option(Opt::KeepWeekly, &[ours("keep-weekly")], Int(1), "… of the last N weeks, which begin on Monday."),
+    option(Opt::KeepMonthly, &[ours("keep-monthly")], Int(1), "… of the last N months."),
+    option(Opt::KeepYearly, &[ours("keep-yearly")], Int(1), "… of the last N years."),
 ];
 
 #[rustfmt::skip]

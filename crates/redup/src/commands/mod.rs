@@ -53,6 +53,7 @@ pub(crate) fn run(
         ui.warning("Running in 'ignore errors' mode due to --ignore-errors.\nPlease reconsider if this was not intended");
     }
     refuse_old_names(&args)?;
+    remove::refuse_elsewhere(&args)?;
     if args.options.flag(Opt::Json) && args.command != Command::Probe {
         return Err(command_line("--json is for probe only"));
     }
@@ -65,9 +66,10 @@ pub(crate) fn run(
         Command::ListCurrentFiles => list::run(&session),
         Command::Cleanup => cleanup::run(&session),
         Command::Probe => probe::run(&session),
-        Command::RemoveOlderThan | Command::RemoveAllButNFull | Command::RemoveAllIncOfButNFull => {
-            remove::run(&session)
-        }
+        Command::RemoveOlderThan
+        | Command::RemoveAllButNFull
+        | Command::RemoveAllIncOfButNFull
+        | Command::Prune => remove::run(&session),
     }
 }
 

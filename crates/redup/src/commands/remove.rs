@@ -1,14 +1,16 @@
-//! `remove-older-than`, `remove-all-but-n-full`, `remove-all-inc-of-but-n-full`.
+//! `remove-older-than`, `remove-all-but-n-full`, `remove-all-inc-of-but-n-full`, `prune`.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use redup_engine::{RemoveOptions, RemoveReport, Retention};
+use redup_format::retention::{Keep, Period};
 use redup_format::time::Timestamp;
 
 use super::Session;
-use crate::args::{Command, Opt};
+use crate::args::{Args, Command, Occurrence, Opt};
 use crate::exit::{Code, Failure, command_line};
-use crate::times;
+use crate::{times, ui};
 
 pub(super) fn run(session: &Session) -> Result<Code, Failure> {
     let options = RemoveOptions {
@@ -34,6 +36,9 @@ pub(super) fn ended(session: &Session, report: RemoveReport) -> Code {
 }
 
 fn retention(session: &Session) -> Result<Retention, Failure> {
+    if session.args.command == Command::Prune {
+        return calendar(session);
+    }
     let word = session.args.positionals.first();
     let word = word.and_then(|word| word.to_str()).unwrap_or_default();
     // The parser has checked the number.
@@ -47,4 +52,44 @@ fn retention(session: &Session) -> Result<Retention, Failure> {
             Retention::OlderThan(Timestamp::from_secs(time))
         }
     })
+}
+
+/// The options of `prune`.
+const KEEPS: [(Opt, Period); 5] = [
+    (Opt::KeepLast, Period::Backup),
+    (Opt::KeepDaily, Period::Day),
+    (Opt::KeepWeekly, Period::Week),
+    (Opt::KeepMonthly, Period::Month),
+    (Opt::KeepYearly, Period::Year),
+];
+
+/// Refuses the options of `prune` to any other command, which would take no notice of them.
+pub(super) fn refuse_elsewhere(args: &Args) -> Result<(), Failure> {
+    let is_keep = |found: &&Occurrence| KEEPS.iter().any(|(option, _)| *option == found.spec.id);
+    match args.options.iter().find(is_keep) {
+        Some(found) if args.command != Command::Prune => {
+            Err(command_line(format!("--{} is for prune only", found.name)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What the options of `prune` keep, on this machine's calendar.
+fn calendar(session: &Session) -> Result<Retention, Failure> {
+    let wanted = |option| session.args.options.number(option);
+    let rules: Vec<_> = KEEPS
+        .into_iter()
+        .filter_map(|(option, period)| Some((period, usize::try_from(wanted(option)?).ok()?)))
+        .collect();
+    if rules.is_empty() {
+        return Err(command_line(
+            "prune: say what to keep, with one or more of --keep-last, --keep-daily, --keep-weekly, \
+             --keep-monthly, --keep-yearly",
+        ));
+    }
+    let zone = session.ui.zone().clone();
+    Ok(Retention::Calendar(Keep {
+        rules,
+        local_day: Arc::new(move |time| ui::local_day(time.secs(), &zone)),
+    }))
 }

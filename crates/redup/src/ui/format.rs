@@ -26,6 +26,12 @@ pub(crate) fn standard_offset(zone: &TimeZone, now: i64) -> i32 {
     offset(year_start).min(offset(year_start + HALF_YEAR))
 }
 
+/// The day on which a time falls in the zone, counted from 1970-01-01.
+pub(crate) fn local_day(seconds: i64, zone: &TimeZone) -> i64 {
+    let offset = Timestamp::from_second(seconds).map_or(0, |time| zone.to_offset(time).seconds());
+    seconds.saturating_add(offset.into()).div_euclid(86_400)
+}
+
 /// `8.02 KB`, `22.9 MB`, `118 MB`: three significant digits, in powers of 1024.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [(u64, &str); 4] = [(40, "TB"), (30, "GB"), (20, "MB"), (10, "KB")];
@@ -80,6 +86,17 @@ pub(crate) fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_begins_at_midnight_where_the_user_lives() {
+        let zone = TimeZone::posix("EST5EDT,M3.2.0,M11.1.0").unwrap();
+        // 2024-01-02 04:59:59 and 05:00:00 in UTC, and the same in summer time.
+        assert_eq!(local_day(1_704_171_599, &zone), 19_723);
+        assert_eq!(local_day(1_704_171_600, &zone), 19_724);
+        assert_eq!(local_day(1_719_892_799, &zone), 19_905);
+        assert_eq!(local_day(1_719_892_800, &zone), 19_906);
+        assert_eq!(local_day(-1, &TimeZone::UTC), -1);
+    }
 
     #[test]
     fn pretty_times_are_those_of_asctime() {

@@ -26,7 +26,7 @@ use jiff::tz::TimeZone;
 pub(crate) use changes::{file_history, set_changes};
 pub(crate) use difference::{path_bytes, path_text, type_word};
 pub(crate) use escape::{escape, escape_lines, quote_word};
-pub(crate) use format::{pretty_time, size, standard_offset};
+pub(crate) use format::{local_day, pretty_time, size, standard_offset};
 pub(crate) use jsonstat::{RunFacts, run_statistics, stored_statistics};
 pub(crate) use message::{Level, Message};
 pub(crate) use narrator::Narrator;

@@ -126,6 +126,53 @@ fn what_a_removal_says_is_what_duplicity_says() {
 }
 
 #[test]
+fn prune_keeps_whole_chains_by_the_calendar() {
+    let env = three_chains();
+    let (before, whole) = (env.snapshot(), left(&env));
+    let prune = |words: &str| {
+        let words: Vec<_> = words.split_whitespace().collect();
+        housekeeping(&env, &redup(), &[&["prune"], &words[..]].concat())
+    };
+    // Days 1 to 7 are one week, of which day 7 is the newest.
+    for listed in ["--keep-weekly 4", "--keep-weekly 4 --force --dry-run"] {
+        let told = prune(listed).ok().stdout;
+        assert!(told.contains("Wed Jan  3"), "{told}");
+        assert!(told.contains("Fri Jan  5"), "{told}");
+        assert!(!told.contains("Sun Jan  7"), "{told}");
+        assert_eq!(left(&env), whole, "{listed}");
+    }
+    for (words, chains, oldest) in [
+        ("--keep-weekly 4", 1, 7),
+        ("--keep-last 2", 1, 7),
+        ("--keep-last 3", 2, 5),
+        ("--keep-daily 4", 2, 5),
+        ("--keep-daily 5", 3, 3),
+        ("--keep-yearly 1 --keep-monthly 2 --keep-daily 3", 2, 5),
+    ] {
+        prune(&format!("{words} --force")).ok();
+        let fulls = names(&env.target()).into_iter();
+        let fulls = fulls.filter(|name| name.contains("-full.") && name.ends_with(".manifest"));
+        assert_eq!(fulls.count(), chains, "{words}");
+        // What is left serves, with duplicity as well.
+        for program in [redup(), duplicity()] {
+            let out = env.restored(&program, Some(day(oldest)));
+            let file = |day: i64| out.get(format!("day{day}").as_bytes()).is_some();
+            assert!(file(oldest) && !file(oldest + 1), "{words}");
+        }
+        env.return_to(&before);
+    }
+    let refused = prune("").code(23).stderr;
+    assert!(refused.contains("say what to keep"), "{refused}");
+    let refused = env.run(&redup(), "cleanup", ["--keep-daily", "7", &env.url]);
+    assert!(
+        refused
+            .code(23)
+            .stderr
+            .contains("--keep-daily is for prune only")
+    );
+}
+
+#[test]
 fn what_is_kept_can_be_restored_by_all() {
     let mut env = three_chains();
     housekeeping(

@@ -77,6 +77,11 @@ fn options_of_our_own_are_few_and_named() {
             "json",
             "compress-level",
             "secret-key-file",
+            "keep-last",
+            "keep-daily",
+            "keep-weekly",
+            "keep-monthly",
+            "keep-yearly",
             "s3-no-dualstack",
             "s3-storage-class",
             "s3-storage-class-metadata",
@@ -127,7 +132,7 @@ fn a_command_shows_the_options_that_make_a_difference_to_it() {
     for spec in GROUPS.iter().flat_map(|group| group.options) {
         let shown = COMMANDS
             .iter()
-            .chain([&command::OWN])
+            .chain(command::OWN)
             .any(|command| applies(spec, command.command));
         assert_eq!(
             shown,
