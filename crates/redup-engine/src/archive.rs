@@ -19,6 +19,7 @@ use redup_volume::VolumeReader;
 use crate::archive_dir::ArchiveDir;
 use crate::thaw::make_readable;
 use crate::transfer::Transfer;
+use crate::volumes::ATTEMPTS;
 use crate::{Error, Event, KeyProvider, MetadataSync, Monitor, Result, Target};
 
 /// Level of local signature copies.
@@ -226,7 +227,26 @@ impl<'t> Archive<'t> {
 
     /// A manifest, from wherever it is.
     pub(crate) fn read_manifest(&self, file: &SetFile) -> Result<Manifest> {
-        parse_manifest(&file.name, self.open_file(file)?)
+        self.fetched(file, || parse_manifest(&file.name, self.open_file(file)?))
+    }
+
+    /// What `read` makes of a metadata file; one of the store that is damaged is fetched again first.
+    fn fetched<T>(&self, file: &SetFile, read: impl Fn() -> Result<T>) -> Result<T> {
+        let mut attempt = 1;
+        loop {
+            match read() {
+                Err(error)
+                    if attempt < ATTEMPTS
+                        && file.place == Place::Remote
+                        && error.may_be_transfer() =>
+                {
+                    let text = format!("{error}; fetching {} again", file.name);
+                    self.monitor.event(Event::Info(&text));
+                    attempt += 1;
+                }
+                read => return read,
+            }
+        }
     }
 
     /// Name, length and wrapping of a volume that the store has.
@@ -334,6 +354,10 @@ impl<'t> Archive<'t> {
     /// Copies a metadata file into the archive dir, where it appears only when it could be read whole
     /// and makes sense: a damaged copy would outlive the repair of the original.
     fn fetch(&self, remote: &SetFile, local: &str, kind: Kind) -> Result<()> {
+        self.fetched(remote, || self.fetch_once(remote, local, kind))
+    }
+
+    fn fetch_once(&self, remote: &SetFile, local: &str, kind: Kind) -> Result<()> {
         let mut staged = self.dir.stage(local)?;
         let local_error = |e| Error::io("write", self.dir.path(local), e);
         let write_error = |e| io::Error::other(local_error(e));

@@ -240,6 +240,36 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it may be that an object was altered on its way from the store, so that fetching it
+    /// again helps. A passphrase looks wrong, too, when the bytes it is tried on are.
+    pub(crate) fn may_be_transfer(&self) -> bool {
+        let damaged = |error: &redup_openpgp::Error| {
+            use redup_openpgp::Error as Message;
+            matches!(
+                error,
+                Message::WrongPassphrase
+                    | Message::Damaged { .. }
+                    | Message::Truncated { .. }
+                    | Message::IntegrityCheck
+                    | Message::Unsupported { .. }
+                    | Message::Limit { .. }
+            )
+        };
+        match self {
+            Self::HashMismatch { .. }
+            | Self::BadManifest { .. }
+            | Self::EmptyManifest(_)
+            | Self::Signatures { .. } => true,
+            Self::OpenPgp { source, .. } => damaged(source),
+            Self::Volume { source, .. } => match source {
+                redup_volume::Error::OpenPgp(source) => damaged(source),
+                redup_volume::Error::Gzip(_) => true,
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     pub(crate) fn io(action: &'static str, path: impl AsRef<Path>, source: io::Error) -> Self {
         Self::Io {
             action,

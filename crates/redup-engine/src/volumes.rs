@@ -20,7 +20,7 @@ mod ahead;
 mod check;
 
 use ahead::Ahead;
-pub(crate) use check::Checker;
+pub(crate) use check::{ATTEMPTS, Checker};
 
 /// A volume that a run reads.
 #[derive(Debug, Clone)]

@@ -13,12 +13,12 @@ use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::provider_config::ProviderConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::{RetryPartition, TokenBucket};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    Builder, ConfigBag, Credentials, Intercept, ProvideCredentials, Region,
+    Builder, ConfigBag, Credentials, IdentityCache, Intercept, ProvideCredentials, Region,
     RequestChecksumCalculation, RuntimeComponents, SharedCredentialsProvider, SharedHttpClient,
     StalledStreamProtectionConfig, interceptors::BeforeTransmitInterceptorContextMut,
 };
@@ -32,6 +32,7 @@ use crate::error::{Failure, Place};
 use crate::gauge::Gauge;
 use crate::options::{Keys, Notice, S3Options};
 use crate::profile;
+use crate::renewal::Renewal;
 use crate::retries::{Distrust, Redirects, retries};
 use crate::storage::{Bucket, S3Storage};
 use crate::{Encryption, http};
@@ -145,27 +146,17 @@ pub(crate) async fn load(
     location: &S3Location,
 ) -> Setup {
     let region = region(options, http, location).await;
-    let loader = || {
-        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .http_client(http.clone())
-            .region(region.clone());
-        if let Some(profile) = &options.profile {
-            loader = loader.profile_name(profile);
-        }
-        match &options.keys {
-            Some(keys) => loader.credentials_provider(credentials(keys)),
-            None => loader,
-        }
-    };
+    let loader = || loader(options, http, &region);
     let config = loader().load().await;
     let configured = Configured {
-        endpoint_url: s3_endpoint_url(&config),
+        endpoint_url: endpoint_url(&config, "S3"),
         dual_stack: config.use_dual_stack(),
     };
     // STS and SSO have dual-stack names of their own and take the setting from the loader alone;
-    // with a general endpoint URL in force they would refuse it, as S3 does.
+    // with an endpoint URL in force they would refuse it, as S3 does.
     let dual_stack = options.dual_stack.or(configured.dual_stack).unwrap_or(true);
-    let config = match dual_stack && config.endpoint_url().is_none() {
+    let named = ["STS", "SSO", "SSO OIDC"].map(|service| endpoint_url(&config, service));
+    let config = match dual_stack && named.iter().all(Option::is_none) {
         true => loader().use_dual_stack(true).load().await,
         false => config,
     };
@@ -174,6 +165,32 @@ pub(crate) async fn load(
         configured,
         region: region.to_string(),
     }
+}
+
+fn loader(options: &S3Options, http: &SharedHttpClient, region: &Region) -> ConfigLoader {
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .http_client(http.clone())
+        .region(region.clone());
+    if let Some(profile) = &options.profile {
+        loader = loader.profile_name(profile);
+    }
+    match &options.keys {
+        Some(keys) => loader.credentials_provider(credentials(keys)),
+        None => loader,
+    }
+}
+
+/// The places where credentials may be, each to be looked at anew.
+pub(crate) async fn credentials_chain(
+    options: &S3Options,
+    config: &SdkConfig,
+) -> Option<SharedCredentialsProvider> {
+    let (http, region) = (config.http_client()?, config.region()?.clone());
+    let mut loader = loader(options, &http, &region);
+    if config.use_dual_stack() == Some(true) {
+        loader = loader.use_dual_stack(true);
+    }
+    loader.load().await.credentials_provider()
 }
 
 fn credentials(keys: &Keys) -> Credentials {
@@ -191,9 +208,10 @@ fn credentials(keys: &Keys) -> Credentials {
     )
 }
 
-fn s3_endpoint_url(config: &SdkConfig) -> Option<String> {
+/// The URL configured for a service of Amazon's, or for all.
+fn endpoint_url(config: &SdkConfig, service: &str) -> Option<String> {
     let key = ServiceConfigKey::builder()
-        .service_id("S3")
+        .service_id(service)
         .env("AWS_ENDPOINT_URL")
         .profile("endpoint_url")
         .build()
@@ -326,13 +344,23 @@ pub(crate) fn client(
         .stalled_stream_protection(stalls)
         .timeout_config(timeouts(options, options.timeout));
     builder.set_endpoint_url(endpoint.url.clone());
-    if let (true, None, Some(chain), Some(http)) = (
-        endpoint.on_amazon,
+    if let (None, Some(chain), Some(http)) = (
         &options.keys,
         config.credentials_provider(),
         config.http_client(),
     ) {
-        builder = builder.credentials_provider(with_ipv6_metadata(chain, &http));
+        let renewal = Renewal::new(chain, options, config);
+        let chain = SharedCredentialsProvider::new(renewal.clone());
+        let chain = match endpoint.on_amazon {
+            true => with_ipv6_metadata(chain, &http),
+            false => chain,
+        };
+        builder = builder
+            .credentials_provider(chain)
+            // It keeps them itself.
+            .identity_cache(IdentityCache::no_cache())
+            .interceptor(renewal.clone())
+            .retry_classifier(renewal);
     }
     if endpoint.plain_http {
         builder = builder.interceptor(PlainHttp);

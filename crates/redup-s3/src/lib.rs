@@ -10,6 +10,7 @@
 //! | `reach` | the way there, each IP family for itself |
 //! | `http` | TLS roots, proxies, connections |
 //! | `connect` | region and credentials; whether the bucket is there, and where |
+//! | `renewal` | credentials that end in mid-run |
 //! | `class` | the storage class of each object |
 //! | `checksum` | checksums on uploads, and servers that refuse them |
 //! | `pace`, `gauge` | how many requests at once, from what they take |
@@ -35,6 +36,7 @@ mod pace;
 mod profile;
 mod reach;
 mod read;
+mod renewal;
 mod retries;
 #[cfg(test)]
 mod scripted;

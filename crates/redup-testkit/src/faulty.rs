@@ -40,6 +40,10 @@ pub enum Fault {
     Doubled,
     /// The client is sent to the same place again, as to a bucket that is not yet known everywhere.
     Redirected,
+    /// The client is told that the bucket is in this region, as if the server were not there.
+    Elsewhere(&'static str),
+    /// The answer stops in the middle of its body, and the connection stays.
+    AnswerStalled,
 }
 
 /// A request, as far as a schedule may want to know it.
@@ -268,11 +272,11 @@ impl Shared {
                     client.write_all(&redirect(&request))?;
                     continue;
                 }
-                Some(Fault::Stalled) => {
-                    client.set_read_timeout(Some(STALL))?;
-                    // The client sends nothing more on it, so this ends when it hangs up.
-                    return client.read_exact(&mut [0]);
+                Some(Fault::Elsewhere(region)) => {
+                    client.write_all(&elsewhere(&request, region))?;
+                    continue;
                 }
+                Some(Fault::Stalled) => return wait_for_end(&mut client),
                 Some(Fault::Doubled) => drop(self.ask_server(&head, &body)?),
                 Some(Fault::RequestAltered) => alter(&mut body),
                 _ => {}
@@ -289,6 +293,12 @@ impl Shared {
                     answer.truncate(start + (answer.len() - start) / 2);
                     client.write_all(&answer)?;
                     return client.shutdown(Shutdown::Both);
+                }
+                Some(Fault::AnswerStalled) => {
+                    let start = body_start(&answer);
+                    answer.truncate(start + (answer.len() - start) / 2);
+                    client.write_all(&answer)?;
+                    return wait_for_end(&mut client);
                 }
                 Some(Fault::AnswerAltered) => {
                     let start = body_start(&answer);
@@ -339,15 +349,16 @@ pub(crate) fn read_head(client: &mut TcpStream) -> io::Result<Option<String>> {
 }
 
 /// The head of a request: lines, and the empty one.
-struct Head(String);
+pub(crate) struct Head(String);
 
 impl Head {
     /// The next one; nothing when the client has hung up.
-    fn read(client: &mut TcpStream) -> io::Result<Option<Self>> {
+    pub(crate) fn read(client: &mut TcpStream) -> io::Result<Option<Self>> {
         Ok(read_head(client)?.map(Self))
     }
 
-    fn request(&self) -> Request {
+    /// What it asks for.
+    pub(crate) fn request(&self) -> Request {
         let mut words = self.0.split(' ');
         let mut word = || words.next().unwrap_or_default().to_owned();
         let (method, target) = (word(), word());
@@ -379,6 +390,12 @@ fn read_exactly(from: &mut TcpStream, len: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The client sends nothing more on this connection, so this ends when it hangs up.
+fn wait_for_end(client: &mut TcpStream) -> io::Result<()> {
+    client.set_read_timeout(Some(STALL))?;
+    client.read_exact(&mut [0])
+}
+
 fn body_start(answer: &[u8]) -> usize {
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
     end.map_or(answer.len(), |end| end + 4)
@@ -405,6 +422,13 @@ fn redirect(request: &Request) -> Vec<u8> {
                 <Error><Code>TemporaryRedirect</Code><Message>by the schedule</Message></Error>";
     let location = format!("Location: {}\r\n", request.target);
     answer(request, 307, &location, body)
+}
+
+fn elsewhere(request: &Request, region: &str) -> Vec<u8> {
+    let body = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+                <Error><Code>PermanentRedirect</Code><Message>by the schedule</Message></Error>";
+    let region = format!("x-amz-bucket-region: {region}\r\n");
+    answer(request, 301, &region, body)
 }
 
 fn answer(request: &Request, status: u16, header: &str, body: &str) -> Vec<u8> {

@@ -14,8 +14,8 @@ use crate::checkpoint::hex;
 use crate::transfer::Transfer;
 use crate::{Error, KeyProvider, Result};
 
-/// A volume is fetched again once when its hash is wrong: transfers fail more often than disks.
-const ATTEMPTS: u32 = 2;
+/// What is damaged is fetched again once: transfers fail more often than disks.
+pub(crate) const ATTEMPTS: u32 = 2;
 
 /// Fetches and checks volumes, from any thread.
 #[derive(Debug)]
@@ -64,18 +64,38 @@ impl Checker {
             Suffix::Gpg | Suffix::Gpgsm => Some(self.keys.decryptor()?),
             Suffix::Plain | Suffix::Gzip => None,
         };
-        let bytes = self.check_hash(volume, name, *len, cancelled)?;
-        let (bytes, warnings) = match &decryptor {
-            Some(decryptor) => self.check_message(name, *len, decryptor, bytes, cancelled)?,
-            None => (bytes.into_reader(), Vec::new()),
-        };
-        Ok(Checked {
-            bytes,
-            decryptor,
-            warnings,
-        })
+        let mut attempt = 1;
+        loop {
+            // Whether these very bytes are what was stored: fetching them again changes nothing then.
+            let mut proven = false;
+            let checked = self
+                .check_hash(volume, name, *len, cancelled)
+                .and_then(|bytes| {
+                    proven = volume.sha1.is_some() && matches!(bytes, Bytes::Held(..));
+                    match &decryptor {
+                        Some(decryptor) => {
+                            self.check_message(name, *len, decryptor, bytes, cancelled)
+                        }
+                        None => Ok((bytes.into_reader(), Vec::new())),
+                    }
+                });
+            match checked {
+                Ok((bytes, warnings)) => {
+                    return Ok(Checked {
+                        bytes,
+                        decryptor,
+                        warnings,
+                    });
+                }
+                Err(error) if attempt == ATTEMPTS || proven || !error.may_be_transfer() => {
+                    return Err(error);
+                }
+                Err(_) => attempt += 1,
+            }
+        }
     }
 
+    /// Fetches a volume and holds it against the manifest's hash.
     fn check_hash(
         &self,
         volume: &PlannedVolume,
@@ -83,44 +103,38 @@ impl Checker {
         len: u64,
         cancelled: &AtomicBool,
     ) -> Result<Bytes> {
-        let mut attempt = 1;
-        loop {
-            let memory = self.transfer.try_hold(len);
-            let reader = Cancellable {
-                inner: self.transfer.read(name, len),
-                cancelled,
-            };
-            let (found, bytes) = match memory {
-                Some(memory) => {
-                    let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0));
-                    read(name, reader, |chunk| bytes.extend_from_slice(chunk))?;
-                    (
-                        Sha1::digest(&bytes),
-                        Bytes::Held(Cursor::new(bytes), memory),
-                    )
-                }
-                None => {
-                    let mut hash = Sha1::new();
-                    read(name, reader, |chunk| hash.update(chunk))?;
-                    (
-                        hash.finalize(),
-                        Bytes::Again(Box::new(self.transfer.read(name, len))),
-                    )
-                }
-            };
-            let found: [u8; 20] = found.into();
-            if volume.sha1.is_none_or(|expected| expected == found) {
-                return Ok(bytes);
+        let memory = self.transfer.try_hold(len);
+        let reader = Cancellable {
+            inner: self.transfer.read(name, len),
+            cancelled,
+        };
+        let (found, bytes) = match memory {
+            Some(memory) => {
+                let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0));
+                read(name, reader, |chunk| bytes.extend_from_slice(chunk))?;
+                (
+                    Sha1::digest(&bytes),
+                    Bytes::Held(Cursor::new(bytes), memory),
+                )
             }
-            if attempt == ATTEMPTS {
-                return Err(Error::HashMismatch {
-                    name: name.to_owned(),
-                    expected: volume.sha1.map(|d| hex(&d)).unwrap_or_default(),
-                    found: hex(&found),
-                });
+            None => {
+                let mut hash = Sha1::new();
+                read(name, reader, |chunk| hash.update(chunk))?;
+                (
+                    hash.finalize(),
+                    Bytes::Again(Box::new(self.transfer.read(name, len))),
+                )
             }
-            attempt += 1;
+        };
+        let found: [u8; 20] = found.into();
+        if volume.sha1.is_none_or(|expected| expected == found) {
+            return Ok(bytes);
         }
+        Err(Error::HashMismatch {
+            name: name.to_owned(),
+            expected: volume.sha1.map(|d| hex(&d)).unwrap_or_default(),
+            found: hex(&found),
+        })
     }
 
     /// Decrypts the whole message without using its content: to its integrity check, and for the

@@ -1,6 +1,10 @@
 //! Damaged archives give an error, never a wrong tree under the right names.
 
-use redup_engine::{BackupKind, Error, VolumeMode};
+use std::sync::Arc;
+
+use redup_engine::{BackupKind, Error, Target, VolumeMode};
+use redup_storage::wrap::{Action, Fault, FaultRule, Record, When};
+use redup_storage::{Op, Storage};
 use redup_testkit::listing::Listing;
 use redup_testkit::trees::{awkward, edited};
 
@@ -43,9 +47,60 @@ fn a_flipped_bit_in_a_volume_is_found_before_anything_of_it_is_used() {
 }
 
 #[test]
+fn what_was_altered_on_its_way_from_the_store_is_fetched_again() {
+    // What is neither encrypted nor compressed shows no damage, but in volumes, whose hash is known.
+    let (volume, manifest, signatures) = (
+        "vol1.difftar",
+        "full.20240101T000000Z.manifest",
+        "full-signatures",
+    );
+    for (mode, parts) in [
+        (VolumeMode::Plain, &[volume][..]),
+        (VolumeMode::Gzip { level: 1 }, &[volume, signatures]),
+        (VolumeMode::Encrypted, &[volume, manifest, signatures]),
+    ] {
+        let world = two_days(mode);
+        for part in parts {
+            for action in [Action::Flip(30), Action::Flip(300)] {
+                std::fs::remove_dir_all(world.archive_dir()).unwrap();
+                let rule = FaultRule::new(Op::Get, When::Nth(1), action).on(*part);
+                let memory = Arc::clone(&world.memory) as Arc<dyn Storage>;
+                let calls = Arc::new(Record::new(Arc::new(Fault::new(memory, [rule]))));
+                let target = world.target(Arc::clone(&calls) as Arc<dyn Storage>, "secret");
+                let what = format!("{mode:?} {part} {action:?}");
+                gets_through(&world, &target, *part == signatures, &what);
+                let calls = calls.calls();
+                let gets = calls
+                    .iter()
+                    .filter(|call| call.op == Op::Get && call.name.contains(part));
+                assert!(gets.count() >= 2, "{what}: {calls:?}");
+            }
+        }
+    }
+}
+
+/// A restore is right; or an increment, which alone needs signatures, is made.
+#[track_caller]
+fn gets_through(world: &World, target: &Target, increment: bool, what: &str) {
+    if increment {
+        let mut options = world.backup_options(BackupKind::Incremental, 2);
+        options.skip_if_unchanged = true;
+        redup_engine::backup(target, &world.source(), &options, &Heard::default())
+            .unwrap_or_else(|error| panic!("{what}: {}", causes(&error)));
+        return;
+    }
+    let to = world.root.path().join("out");
+    world
+        .restore_from(target, &to, None, &Heard::default())
+        .unwrap_or_else(|error| panic!("{what}: {}", causes(&error)));
+    assert_eq!(Listing::of(&to), Listing::of(&world.source()), "{what}");
+    std::fs::remove_dir_all(to).unwrap();
+}
+
+#[test]
 fn a_missing_volume_is_named() {
     let world = two_days(VolumeMode::Plain);
-    let storage: &dyn redup_storage::Storage = &*world.memory;
+    let storage: &dyn Storage = &*world.memory;
     let name = name_of(&world, "vol2.difftar");
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(storage.delete(&name)).unwrap();
@@ -62,8 +117,7 @@ fn a_missing_volume_is_named() {
 fn a_wrong_passphrase_is_told_and_leaves_the_archive_dir_alone() {
     let world = two_days(VolumeMode::Encrypted);
     std::fs::remove_dir_all(world.archive_dir()).unwrap();
-    let storage =
-        std::sync::Arc::clone(&world.memory) as std::sync::Arc<dyn redup_storage::Storage>;
+    let storage = Arc::clone(&world.memory) as Arc<dyn Storage>;
     let target = world.target(storage, "wrong");
     let error = world
         .backup_to(&target, BackupKind::Incremental, 2, &Heard::default())
@@ -172,7 +226,7 @@ fn volumes_beyond_their_manifest_are_told() {
 fn an_increment_that_lost_its_manifest_is_told_by_a_restore() {
     let world = two_days(VolumeMode::Plain);
     let name = name_of(&world, "inc.20240101T000000Z.to.20240102T000000Z.manifest");
-    let storage: &dyn redup_storage::Storage = &*world.memory;
+    let storage: &dyn Storage = &*world.memory;
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(storage.delete(&name)).unwrap();
     std::fs::remove_dir_all(world.archive_dir()).unwrap();

@@ -184,6 +184,16 @@ impl World {
         day: Option<i64>,
         monitor: &dyn Monitor,
     ) -> Result<RestoreReport> {
+        self.restore_from(&self.plain_target(), to, day, monitor)
+    }
+
+    pub(crate) fn restore_from(
+        &self,
+        target: &Target,
+        to: &Path,
+        day: Option<i64>,
+        monitor: &dyn Monitor,
+    ) -> Result<RestoreReport> {
         let options = RestoreOptions {
             time: day.map(|day| Timestamp::from_secs(START + day * DAY)),
             path: PathIndex::root(),
@@ -195,7 +205,7 @@ impl World {
             ignore_errors: false,
             dry_run: false,
         };
-        redup_engine::restore(&self.plain_target(), to, &options, monitor)
+        redup_engine::restore(target, to, &options, monitor)
     }
 
     /// Restores a day and gives its listing.

@@ -15,12 +15,12 @@ use redup_testkit::server::S3Server;
 
 use crate::surroundings::{Notices, options, runtime, url};
 
-const CHILD: &str = "REDUP_TEST_CHILD";
+pub(crate) const CHILD: &str = "REDUP_TEST_CHILD";
 
 /// Runs `test` again with these variables alone, and `child` there; returns what that printed.
 #[track_caller]
 #[expect(clippy::print_stdout, reason = "the child's way to tell its parent")]
-fn in_environment(
+pub(crate) fn in_environment(
     test: &str,
     variables: &[(&str, String)],
     child: impl FnOnce() -> String,
@@ -51,7 +51,7 @@ fn in_environment(
 }
 
 /// Connects with nothing but defaults, and stores an object.
-fn store_with_defaults() -> String {
+pub(crate) fn store_with_defaults() -> String {
     let notices = Notices::default();
     let options = notices.listen(S3Options::new(url("s3://backups/p")));
     let result: Result<String, Error> = runtime().block_on(async {
