@@ -33,6 +33,17 @@ impl Scratch {
     }
 }
 
+/// The caller knows the file that is rebuilt; the folder is what has to be put right.
+fn temporary_file(folder: &Path) -> io::Result<File> {
+    tempfile::tempfile_in(folder).map_err(|error| {
+        let folder = folder.display();
+        io::Error::new(
+            error.kind(),
+            format!("no temporary file in {folder}: {error}"),
+        )
+    })
+}
+
 impl Write for Scratch {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         match &mut self.store {
@@ -41,7 +52,7 @@ impl Write for Scratch {
                 Ok(buf.len())
             }
             Store::Memory(bytes) => {
-                let mut file = tempfile::tempfile_in(&self.tempdir)?;
+                let mut file = temporary_file(&self.tempdir)?;
                 file.write_all(bytes)?;
                 self.store = Store::Spilled(file);
                 self.write(buf)

@@ -10,6 +10,7 @@ mod cli;
 mod damage;
 mod dejadup;
 mod duply;
+mod effects;
 mod errors;
 mod fixtures;
 mod history;

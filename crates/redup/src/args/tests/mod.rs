@@ -2,6 +2,7 @@
 
 mod accepted;
 mod corpus;
+mod effects;
 mod refused;
 mod table;
 

@@ -7,4 +7,4 @@ mod log;
 mod prompts;
 mod refusals;
 mod signals;
-mod support;
+pub(crate) mod support;

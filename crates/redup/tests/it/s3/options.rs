@@ -1,7 +1,6 @@
 //! Each option about S3 has its effect at the server: in what that holds, or in the requests that it
 //! gets.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -20,97 +19,6 @@ use redup_testkit::trees;
 use super::servers::env;
 use super::{BUCKET, server_and_env};
 use crate::redup;
-
-/// The options of the parser's table, each with the test in this file that shows what it does.
-const SHOWN: &[(&str, &str)] = &[
-    (
-        "s3-endpoint-url",
-        "an_endpoint_by_option_goes_before_the_environments",
-    ),
-    ("s3-region-name", "the_region_is_the_one_signed_for"),
-    (
-        "s3-no-dualstack",
-        "amazon_is_asked_dual_stack_unless_told_otherwise",
-    ),
-    (
-        "ssl-cacert-file",
-        "an_authority_is_trusted_by_option_variable_or_profile",
-    ),
-    (
-        "s3-unencrypted-connection",
-        "a_connection_is_unencrypted_when_asked_for",
-    ),
-    ("s3-use-rrs", "classes_are_those_asked_for"),
-    ("s3-use-ia", "classes_are_those_asked_for"),
-    ("s3-use-onezone-ia", "classes_are_those_asked_for"),
-    ("s3-use-glacier", "classes_are_those_asked_for"),
-    ("s3-use-glacier-ir", "classes_are_those_asked_for"),
-    ("s3-use-deep-archive", "classes_are_those_asked_for"),
-    ("s3-storage-class", "classes_are_those_asked_for"),
-    ("s3-storage-class-metadata", "classes_are_those_asked_for"),
-    (
-        "s3-use-server-side-encryption",
-        "what_is_asked_for_an_object_is_on_each_and_not_on_its_parts",
-    ),
-    (
-        "s3-use-server-side-kms-encryption",
-        "what_is_asked_for_an_object_is_on_each_and_not_on_its_parts",
-    ),
-    (
-        "s3-kms-key-id",
-        "what_is_asked_for_an_object_is_on_each_and_not_on_its_parts",
-    ),
-    (
-        "s3-kms-grant",
-        "what_is_asked_for_an_object_is_on_each_and_not_on_its_parts",
-    ),
-    ("s3-multipart-chunk-size", "parts_have_the_size_asked_for"),
-    (
-        "s3-multipart-max-procs",
-        "as_many_parts_as_asked_for_are_on_their_way_at_once",
-    ),
-    (
-        "s3-multipart-max-timeout",
-        "a_part_is_given_up_after_the_time_asked_for",
-    ),
-    ("timeout", "an_answer_is_waited_for_as_long_as_asked_for"),
-    (
-        "s3-use-multiprocessing",
-        "options_without_effect_say_so_and_change_no_request",
-    ),
-    (
-        "s3-use-new-style",
-        "options_without_effect_say_so_and_change_no_request",
-    ),
-    (
-        "s3-european-buckets",
-        "options_without_effect_say_so_and_change_no_request",
-    ),
-];
-
-#[test]
-fn every_option_of_the_table_is_shown() {
-    let table = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/args/table.rs"));
-    let table = table.unwrap();
-    let name = |text: &str| text.split('"').next().unwrap_or_default().to_owned();
-    let of_s3 = |name: &String| name.starts_with("s3-");
-    let there: BTreeSet<String> = table.split("(\"").skip(1).map(name).filter(of_s3).collect();
-    let shown: BTreeSet<String> = SHOWN
-        .iter()
-        .map(|(option, _)| (*option).to_owned())
-        .collect();
-    let missing: Vec<_> = there.difference(&shown).collect();
-    // Thawing has a file of its own.
-    assert!(
-        missing.iter().all(|name| name.starts_with("s3-restore-")),
-        "{missing:?}"
-    );
-    assert!(there.len() > 20, "{there:?}");
-    for (option, test) in SHOWN {
-        let here = include_str!("options.rs");
-        assert!(here.contains(&format!("fn {test}(")), "{option}");
-    }
-}
 
 #[test]
 fn an_endpoint_by_option_goes_before_the_environments() {
@@ -235,6 +143,59 @@ fn an_answer_is_waited_for_as_long_as_asked_for() {
     // Without the option it would be half a minute.
     let limit = Duration::from_secs(25);
     survives_one_stall("HeadBucket", &["--timeout", "1"], limit);
+}
+
+#[test]
+fn an_operation_is_tried_as_often_and_as_soon_as_asked() {
+    let server = S3sServer::start();
+    let mut env = env(&server);
+    trees::filler(1).write(&env.source());
+    env.backup(&redup(), "full", TIMES[0]).ok();
+    // An answer that breaks off is nothing that the client below tries again.
+    let recorder = Recorder::with_faults(&server, |request| {
+        (request.operation() == "GetObject").then_some(Fault::AnswerCut)
+    });
+    env.set("AWS_ENDPOINT_URL_S3", recorder.endpoint_url());
+    env.name = "fresh".into();
+    let tries = |options: &[&str]| {
+        let before = recorder.seen_of("GetObject").len();
+        let status = env.run(&redup(), "ls", [options, &[&env.url]].concat());
+        assert!(!status.status.success(), "{status}");
+        recorder.seen_of("GetObject").len() - before
+    };
+    let started = Instant::now();
+    let once = tries(&["--num-retries=1"]);
+    assert_eq!(
+        tries(&["--num-retries=9", "--backend-retry-delay=0"]),
+        9 * once
+    );
+    // Without the delay it would wait for 1 + 2 + 4 + … seconds, two minutes and more in all.
+    assert!(started.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn progress_is_told_as_often_as_asked() {
+    // A request without an answer makes it last for seconds.
+    let lines = |rate: &str| {
+        let server = S3sServer::start();
+        let mut env = env(&server);
+        let mut stalls = 1;
+        let recorder = Recorder::with_faults(&server, move |request| {
+            let stalled = stalls > 0 && request.operation() == "PutObject";
+            stalls -= i32::from(stalled);
+            stalled.then_some(Fault::Stalled)
+        });
+        env.set("AWS_ENDPOINT_URL_S3", recorder.endpoint_url());
+        env.options = ["--timeout=3", "--progress", "--progress-rate", rate]
+            .map(str::to_owned)
+            .into();
+        trees::filler(1).write(&env.source());
+        let told = env.backup(&redup(), "full", TIMES[0]).ok().stdout;
+        told.matches("% ").count()
+    };
+    // Its end is always told.
+    assert_eq!(lines("1000"), 1);
+    assert!(lines("1") >= 3);
 }
 
 /// A backup succeeds although one request gets no answer, and is over before `limit`. Returns that request.
