@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::args::table::GROUPS;
 
-/// Tests, by module of `tests/it`, and the options that each shows.
+/// Tests, by module of `tests/it`, and the options that each shows. Who adds an option adds its line.
 const SHOWN: &[(&str, &[&str])] = &[
     ("cli/commands::a_dry_run_stores_nothing", &["--dry-run"]),
     (
@@ -220,6 +220,16 @@ const SHOWN: &[(&str, &[&str])] = &[
     (
         "effects/selection::regular_expressions_include_and_exclude",
         &["--exclude-regexp", "--include-regexp"],
+    ),
+    (
+        "housekeeping::prune_keeps_whole_chains_by_the_calendar",
+        &[
+            "--keep-daily",
+            "--keep-last",
+            "--keep-monthly",
+            "--keep-weekly",
+            "--keep-yearly",
+        ],
     ),
     (
         "options::a_chain_ends_when_it_has_so_many_increments",

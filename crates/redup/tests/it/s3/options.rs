@@ -10,7 +10,7 @@ use redup_testkit::faulty::{Fault, Request};
 use redup_testkit::fixtures::TIMES;
 use redup_testkit::forward::ForwardProxy;
 use redup_testkit::recorder::Recorder;
-use redup_testkit::run::run;
+use redup_testkit::run::{Outcome, run};
 use redup_testkit::s3s::S3sServer;
 use redup_testkit::seaweed::{SeaweedServer, Tls};
 use redup_testkit::server::S3Server;
@@ -175,23 +175,12 @@ fn an_operation_is_tried_as_often_and_as_soon_as_asked() {
 
 #[test]
 fn progress_is_told_as_often_as_asked() {
-    // A request without an answer makes it last for seconds.
+    // A part without an answer makes it last for seconds.
     let lines = |rate: &str| {
-        let server = S3sServer::start();
-        let mut env = env(&server);
-        let mut stalls = 1;
-        let recorder = Recorder::with_faults(&server, move |request| {
-            let stalled = stalls > 0 && request.operation() == "PutObject";
-            stalls -= i32::from(stalled);
-            stalled.then_some(Fault::Stalled)
-        });
-        env.set("AWS_ENDPOINT_URL_S3", recorder.endpoint_url());
-        env.options = ["--timeout=3", "--progress", "--progress-rate", rate]
-            .map(str::to_owned)
-            .into();
-        trees::filler(1).write(&env.source());
-        let told = env.backup(&redup(), "full", TIMES[0]).ok().stdout;
-        told.matches("% ").count()
+        let patience = ["--s3-multipart-max-timeout", "3"];
+        let options = [&patience[..], &["--progress", "--progress-rate", rate]].concat();
+        let (outcome, _) = stalled_once("UploadPart", &options);
+        outcome.stdout.matches("% ").count()
     };
     // Its end is always told.
     assert_eq!(lines("1000"), 1);
@@ -201,6 +190,15 @@ fn progress_is_told_as_often_as_asked() {
 /// A backup succeeds although one request gets no answer, and is over before `limit`. Returns that request.
 #[track_caller]
 fn survives_one_stall(operation: &'static str, options: &[&str], limit: Duration) -> Request {
+    let started = Instant::now();
+    let (_, request) = stalled_once(operation, options);
+    assert!(started.elapsed() < limit, "{:?}", started.elapsed());
+    request
+}
+
+/// A backup, one of whose requests gets no answer.
+#[track_caller]
+fn stalled_once(operation: &'static str, options: &[&str]) -> (Outcome, Request) {
     let server = S3sServer::start();
     let mut env = env(&server);
     let mut stalls = 1;
@@ -216,11 +214,9 @@ fn survives_one_stall(operation: &'static str, options: &[&str], limit: Duration
         .map(|&word| word.to_owned())
         .collect();
     trees::filler(7).write(&env.source());
-    let started = Instant::now();
-    env.backup(&redup(), "full", TIMES[0]).ok();
-    assert!(started.elapsed() < limit, "{:?}", started.elapsed());
+    let outcome = env.backup(&redup(), "full", TIMES[0]).ok();
     env.verify(&redup(), None).ok();
-    recorder.seen_of(operation).swap_remove(0)
+    (outcome, recorder.seen_of(operation).swap_remove(0))
 }
 
 #[test]
