@@ -59,6 +59,11 @@ const TO_TEST: &[Need] = &[
         present: || sh::succeeds("ip", &["-V"]),
     },
     Need {
+        what: "strace",
+        package: "strace",
+        present: || sh::succeeds("strace", &["-V"]),
+    },
+    Need {
         what: "mount",
         package: "mount",
         present: || sh::succeeds("mount", &["--version"]),

@@ -17,6 +17,8 @@ use crate::error::Failure;
 pub(crate) struct Checksums {
     state: AtomicU8,
     may_be_refused: bool,
+    /// Whether uploads ask for something else that a server may not have.
+    asks_more: bool,
 }
 
 /// Checksums are sent, and no upload has succeeded yet.
@@ -32,7 +34,14 @@ impl Checksums {
         Self {
             state: AtomicU8::new(if wanted { TRIED } else { OFF }),
             may_be_refused,
+            asks_more: false,
         }
+    }
+
+    /// The same where uploads ask for something else that a server may not have, if `asks_more`: then one
+    /// that does not do something (501) has to name checksums.
+    pub(crate) fn among_others(self, asks_more: bool) -> Self {
+        Self { asks_more, ..self }
     }
 
     /// Whether the next upload is to carry checksums.
@@ -50,7 +59,7 @@ impl Checksums {
 
     /// What to make of an upload with checksums that failed.
     pub(crate) fn refused(&self, failure: &Failure) -> Verdict {
-        if !self.may_be_refused || !looks_like_refusal(failure) {
+        if !self.may_be_refused || !looks_like_refusal(failure, self.asks_more) {
             return Verdict::Unrelated;
         }
         match self
@@ -76,13 +85,11 @@ pub(crate) enum Verdict {
 }
 
 /// The answers that servers were seen to give to checksums they do not know.
-fn looks_like_refusal(failure: &Failure) -> bool {
+fn looks_like_refusal(failure: &Failure, asks_more: bool) -> bool {
+    let message = failure.message.as_deref().unwrap_or_default();
+    let message = message.to_ascii_lowercase();
+    let names_checksums = || message.contains("checksum");
     let names_it = || {
-        let message = failure
-            .message
-            .as_deref()
-            .unwrap_or_default()
-            .to_ascii_lowercase();
         ["checksum", "x-amz-", "aws-chunked", "trailer"]
             .iter()
             .any(|word| message.contains(word))
@@ -95,7 +102,7 @@ fn looks_like_refusal(failure: &Failure) -> bool {
             Some(400..=403),
             Some("InvalidRequest" | "XAmzContentSHA256Mismatch" | "SignatureDoesNotMatch"),
         ) => true,
-        (Some(501), _) => true,
+        (Some(501), _) => !asks_more || names_checksums(),
         _ => false,
     }
 }
@@ -186,6 +193,15 @@ mod tests {
             );
         }
         assert!(checksums.enabled());
+    }
+
+    #[test]
+    fn a_server_without_a_key_service_or_a_class_is_not_taken_to_refuse_checksums() {
+        let refusal = Failure::answered(501, "NotImplemented", "server side encryption");
+        let with_kms = Checksums::new(true, true).among_others(true);
+        assert_eq!(with_kms.refused(&refusal), Verdict::Unrelated);
+        let named = Failure::answered(501, "NotImplemented", "x-amz-checksum-crc32");
+        assert_eq!(with_kms.refused(&named), Verdict::GivenUp);
     }
 
     #[test]

@@ -35,7 +35,7 @@ use crate::profile;
 use crate::renewal::Renewal;
 use crate::retries::{Distrust, Redirects, retries};
 use crate::storage::{Bucket, S3Storage};
-use crate::{Encryption, http};
+use crate::{Encryption, http, stall};
 
 /// Ranges on their way at once, and those that are being read.
 const BUFFERS: usize = 20;
@@ -56,6 +56,7 @@ impl S3Storage {
     pub async fn connect(options: S3Options) -> Result<Self> {
         let options = profile::follow(options).await;
         let http = http::client(options.ca_file.as_deref())?;
+        let http = stall::watching(http, &options);
         Self::connect_over(options, http).await
     }
 
@@ -289,6 +290,10 @@ pub(crate) fn bucket(
     let when_required = RequestChecksumCalculation::WhenRequired;
     let checksums = config.request_checksum_calculation() != Some(when_required);
     let gauge = Gauge::new(options.connections);
+    let class = options
+        .classes
+        .choose(ObjectKind::Volume, None, endpoint.on_amazon);
+    let asks_more = class.is_some() || options.encryption != Encryption::BucketDefault;
     let client = client(options, config, endpoint, region, &gauge);
     Bucket {
         client,
@@ -300,16 +305,13 @@ pub(crate) fn bucket(
             on_amazon: endpoint.on_amazon,
             dual_stack: endpoint.is_dual_stack(),
             kms: matches!(options.encryption, Encryption::Kms { .. }),
-            class: options
-                .classes
-                .choose(ObjectKind::Volume, None, endpoint.on_amazon)
-                .map(|class| class.as_str().to_owned()),
+            class: class.map(|class| class.as_str().to_owned()),
         },
         options: options.clone(),
         part_size: options.settled_part_size(),
         gauge,
         buffers: Buffers::new(BUFFERS),
-        checksums: Checksums::new(checksums, !endpoint.on_amazon),
+        checksums: Checksums::new(checksums, !endpoint.on_amazon).among_others(asks_more),
     }
 }
 
@@ -368,14 +370,17 @@ pub(crate) fn client(
     Client::from_conf(builder.build())
 }
 
-/// Timeouts of a request that may take `whole`, from its first byte to the head of its answer.
-pub(crate) fn timeouts(options: &S3Options, whole: Duration) -> TimeoutConfig {
-    TimeoutConfig::builder()
+/// Timeouts of a request that may take `whole`, from its first byte to the head of its answer; or as
+/// long as its bytes move.
+pub(crate) fn timeouts(options: &S3Options, whole: impl Into<Option<Duration>>) -> TimeoutConfig {
+    let timeouts = TimeoutConfig::builder()
         // Covers name service, TCP and TLS, for both families. One value for all requests: the
         // SDK keeps one pool of connections for each.
-        .connect_timeout(options.timeout.min(Duration::from_secs(10)))
-        .operation_attempt_timeout(whole)
-        .build()
+        .connect_timeout(options.timeout.min(Duration::from_secs(10)));
+    match whole.into() {
+        Some(whole) => timeouts.operation_attempt_timeout(whole).build(),
+        None => timeouts.disable_operation_attempt_timeout().build(),
+    }
 }
 
 /// Sends requests over plain HTTP to the server that the SDK chose.

@@ -353,7 +353,7 @@ struct Cause(String);
 
 impl Cause {
     fn of(error: &(dyn StdError + 'static)) -> Self {
-        const EMPTY: [&str; 7] = [
+        const EMPTY: [&str; 8] = [
             "other",
             "not set up",
             "dispatch failure",
@@ -361,6 +361,7 @@ impl Cause {
             "response error",
             "io error",
             "client error (Connect)",
+            "failed to perform DNS lookup",
         ];
         let mut texts: Vec<String> = Vec::new();
         for text in causes(error).map(|cause| one_line(&plain(&cause.to_string()))) {

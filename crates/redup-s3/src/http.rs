@@ -1,9 +1,10 @@
 //! The HTTP client: TLS roots, proxies from the environment, pooled connections.
 //!
 //! Each new connection tries both IP families, the other one 300 ms after the first (hyper's
-//! happy eyeballs), so a family that is broken costs that much a connection and no more.
+//! happy eyeballs), so a family that is broken costs that much a connection and no more. A family
+//! that this machine has no way to is not tried at all.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_http_client::{Builder, Connector};
-use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns};
+use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError};
 use hyper_util::client::proxy::matcher::Matcher;
 use redup_storage::{Error, ErrorKind, Op, Result};
 use rustls::RootCertStore;
@@ -48,6 +49,42 @@ impl ResolveDns for Known {
     }
 }
 
+/// Name service, without the addresses that this machine has no route to.
+#[derive(Debug, Clone)]
+struct Reachable;
+
+impl ResolveDns for Reachable {
+    fn resolve_dns<'a>(&'a self, name: &'a str) -> DnsFuture<'a> {
+        DnsFuture::new(async move {
+            let found = tokio::net::lookup_host((name, 0)).await;
+            let found = found.map_err(ResolveDnsError::new)?;
+            Ok(reachable(found.map(|address| address.ip()).collect()))
+        })
+    }
+}
+
+/// The addresses there is a route to; all of them where there is none, whose failure tells why.
+fn reachable(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
+    let reachable: Vec<_> = addresses
+        .iter()
+        .copied()
+        .filter(|address| has_route(*address))
+        .collect();
+    match reachable.is_empty() {
+        true => addresses,
+        false => reachable,
+    }
+}
+
+/// Whether the system knows a way there. Nothing is sent.
+fn has_route(address: IpAddr) -> bool {
+    let any: IpAddr = match address {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    UdpSocket::bind((any, 0)).is_ok_and(|socket| socket.connect((address, 443)).is_ok())
+}
+
 fn client_over(ca_file: Option<&Path>, known: Option<Known>) -> Result<SharedHttpClient> {
     let tls = tls_context(ca_file)?;
     // A client that is given a TLS context ignores the proxy variables unless told.
@@ -62,7 +99,7 @@ fn client_over(ca_file: Option<&Path>, known: Option<Known>) -> Result<SharedHtt
             connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
             match &known {
                 Some(known) => connector.build_with_resolver(known.clone()),
-                None => connector.build(),
+                None => connector.build_with_resolver(Reachable),
             }
         }),
     )

@@ -14,6 +14,7 @@
 //! | `class` | the storage class of each object |
 //! | `checksum` | checksums on uploads, and servers that refuse them |
 //! | `pace`, `gauge` | how many requests at once, from what they take |
+//! | `stall` | uploads that stand still, however slow the line is |
 //! | `storage`, `read`, `upload` | the requests |
 //! | `facts` | what HEAD tells of an object; getting one out of an archive class |
 //! | `error` | what went wrong, in words that help |
@@ -40,6 +41,7 @@ mod renewal;
 mod retries;
 #[cfg(test)]
 mod scripted;
+mod stall;
 mod storage;
 #[cfg(test)]
 mod testing;

@@ -59,10 +59,11 @@ pub struct S3Options {
     pub attempts: u32,
     /// How long to wait for a connection, and for an answer that needs no data to be moved.
     pub timeout: Duration,
-    /// How long a request that moves data may take at most, whatever its size. Default: what
-    /// [`slowest`](Self::slowest) makes of its size.
+    /// How long a request that moves data may take at most, whatever its size. Default: as long as
+    /// bytes move.
     pub part_timeout: Option<Duration>,
-    /// The slowest transfer that is not taken for a stall, in bytes a second for one connection.
+    /// What is expected of a line at least, in bytes a second for one connection: sets how long a pause
+    /// is not taken for a stall. A slower line will do as long as it moves.
     pub slowest: u64,
     /// Is told what was decided on the way.
     pub notify: Option<NoticeSink>,

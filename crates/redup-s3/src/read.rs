@@ -15,8 +15,8 @@ use crate::storage::Bucket;
 impl Bucket {
     /// Exactly the bytes of `range`.
     ///
-    /// The body is read at once and to its end, within a time that its length allows: one that is
-    /// left open while something else is waited for would be taken for a stall.
+    /// The body is read at once and to its end, however long that takes as long as bytes come: one that
+    /// is left open while something else is waited for would be taken for a stall.
     pub(crate) async fn get(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
         if range.end <= range.start {
             return self.get_nothing(name, range).await;
@@ -71,13 +71,12 @@ impl Bucket {
     }
 
     async fn body(&self, name: &str, range: &Range<u64>, answer: GetObjectOutput) -> Result<Bytes> {
-        let len = range.end - range.start;
-        let body = tokio::time::timeout(
-            self.options.time_for(len),
-            self.read_body(name, len, answer),
-        );
-        body.await
-            .unwrap_or_else(|_| Err(self.error(ErrorKind::Timeout, Op::Get, name)))
+        let body = self.read_body(name, range.end - range.start, answer);
+        let Some(limit) = self.options.part_timeout else {
+            return body.await;
+        };
+        let body = tokio::time::timeout(limit, body).await;
+        body.unwrap_or_else(|_| Err(self.error(ErrorKind::Timeout, Op::Get, name)))
     }
 
     /// The protocol has no empty range, so the object is looked up instead.
@@ -117,10 +116,15 @@ impl Bucket {
         let mut data = self.buffers.take(wanted);
         let mut body = answer.body;
         loop {
-            let chunk = match body.try_next().await {
-                Ok(Some(chunk)) => chunk,
-                Ok(None) => break,
-                Err(error) => {
+            let chunk = tokio::time::timeout(self.options.timeout, body.try_next());
+            let chunk = match chunk.await {
+                Ok(Ok(Some(chunk))) => chunk,
+                Ok(Ok(None)) => break,
+                Err(_) => {
+                    let detail = format!("nothing more came after {} bytes", data.len());
+                    return Err(failed(ErrorKind::Timeout).with_detail(detail));
+                }
+                Ok(Err(error)) => {
                     let kind = ErrorKind::Unreachable;
                     return Err(failed(kind)
                         .with_detail("the transfer broke off")

@@ -23,6 +23,7 @@ use crate::error::{Failure, Place};
 use crate::facts::{self, SHA1_METADATA};
 use crate::gauge::Gauge;
 use crate::options::{Encryption, Notice, S3Options};
+use crate::stall;
 use crate::upload::S3Upload;
 
 /// What every object is stored as; duplicity's choice.
@@ -165,6 +166,16 @@ impl Bucket {
         Builder::new().timeout_config(timeouts(&self.options, time))
     }
 
+    /// Settings of a request with a body of this length: a long one may take as long as it moves, unless
+    /// the caller has set a limit.
+    pub(crate) fn body_request(&self, len: u64, checksums: bool) -> Builder {
+        let settings = self.upload_request(len, checksums);
+        match len > stall::SMALL {
+            true => settings.timeout_config(timeouts(&self.options, self.options.part_timeout)),
+            false => settings,
+        }
+    }
+
     /// Settings of an upload: the SDK adds checksums of its own unless told otherwise.
     pub(crate) fn upload_request(&self, bytes: u64, checksums: bool) -> Builder {
         let settings = self.request_for(bytes);
@@ -232,7 +243,7 @@ impl Bucket {
                     .checksum_algorithm(ChecksumAlgorithm::Crc32)
                     .checksum_crc32(crc32(&data));
             }
-            let settings = self.upload_request(len, checksums);
+            let settings = self.body_request(len, checksums);
             let failure = match request.customize().config_override(settings).send().await {
                 Ok(_) => {
                     self.checksums.proven();

@@ -200,7 +200,7 @@ impl S3Upload {
                 .checksum_algorithm(ChecksumAlgorithm::Crc32)
                 .checksum_crc32(checksum::encode(crc32));
         }
-        let settings = self.bucket.upload_request(len, session.checksums);
+        let settings = self.bucket.body_request(len, session.checksums);
         let running = self.bucket.gauge.begin();
         let answer = request.customize().config_override(settings).send().await;
         let answer = answer.map_err(|error| Failure::of(&error))?;
@@ -227,14 +227,10 @@ impl S3Upload {
                     _ => Err(self.failed(Op::Complete, failure)),
                 };
             }
-            // Some servers take checksums on parts and not here, or not of the whole object.
-            let refused = [
-                "InvalidDigest",
-                "BadDigest",
-                "InvalidRequest",
-                "InvalidArgument",
-            ]
-            .contains(&failure.code.as_deref().unwrap_or_default());
+            // Some servers take checksums on parts and not here, or not of the whole object. One that
+            // says that they differ (`BadDigest`) is believed.
+            let refused = ["InvalidDigest", "InvalidRequest", "InvalidArgument"]
+                .contains(&failure.code.as_deref().unwrap_or_default());
             if !(checksums && refused && !self.bucket.place.on_amazon) {
                 return Err(self.failed(Op::Complete, failure));
             }

@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// More than any head has.
 const LONGEST_HEAD: usize = 64 << 10;
@@ -42,6 +42,8 @@ pub enum Fault {
     Redirected,
     /// The client is told that the bucket is in this region, as if the server were not there.
     Elsewhere(&'static str),
+    /// The request is read to its middle and no further, and the connection stays.
+    RequestStalled,
     /// The answer stops in the middle of its body, and the connection stays.
     AnswerStalled,
 }
@@ -262,6 +264,10 @@ impl Shared {
                 server.write_all(&half)?;
                 return client.shutdown(Shutdown::Both);
             }
+            if fault == Some(Fault::RequestStalled) {
+                read_exactly(&mut client, request.len / 2)?;
+                return wait_until_given_up(&client);
+            }
             let mut body = read_exactly(&mut client, request.len)?;
             match fault {
                 Some(Fault::Refused(status, code)) => {
@@ -394,6 +400,15 @@ fn read_exactly(from: &mut TcpStream, len: usize) -> io::Result<Vec<u8>> {
 fn wait_for_end(client: &mut TcpStream) -> io::Result<()> {
     client.set_read_timeout(Some(STALL))?;
     client.read_exact(&mut [0])
+}
+
+/// Reads nothing, and looks from time to time whether the other end is still there.
+fn wait_until_given_up(client: &TcpStream) -> io::Result<()> {
+    let end = Instant::now() + STALL;
+    while Instant::now() < end && client.take_error()?.is_none() {
+        thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
 }
 
 fn body_start(answer: &[u8]) -> usize {

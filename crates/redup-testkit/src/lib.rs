@@ -20,6 +20,7 @@
 //! | [`recorder`] | a proxy before a server that keeps what it was asked |
 //! | [`forward`] | a proxy of the kind that `HTTPS_PROXY` names |
 //! | [`faulty`] | a proxy that does to requests and answers what networks and servers do |
+//! | [`slow`] | a line that moves so many bytes a second |
 //! | [`stub`] | a server that answers as a test says, in place of services that cannot be had |
 //! | [`network`] | machines of their own, with the IP families and losses a test chooses |
 //! | [`surroundings`] | without root's rights, or on a disk that is nearly full |
@@ -42,6 +43,7 @@ pub mod run;
 pub mod s3s;
 pub mod seaweed;
 pub mod server;
+pub mod slow;
 pub mod stub;
 pub mod surroundings;
 pub mod tools;

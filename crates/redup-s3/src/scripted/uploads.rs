@@ -284,6 +284,21 @@ async fn a_completion_whose_answer_was_lost_is_found_by_length_and_checksum() {
 }
 
 #[tokio::test]
+async fn a_server_that_finds_the_whole_altered_is_believed() {
+    let script = Script::new(|seen| match seen.verb().as_str() {
+        "POST uploadId" => Answer::error(400, "BadDigest", "not what was sent"),
+        _ => willing(seen),
+    });
+    let store = script.connect(small_parts(on_another_server())).await;
+    let upload = two_parts(&store.unwrap()).await.unwrap();
+    let error = upload.complete(2, PART as u64 + 9).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    let completions = script.verbs();
+    let completions = completions.iter().filter(|verb| *verb == "POST uploadId");
+    assert_eq!(completions.count(), 1);
+}
+
+#[tokio::test]
 async fn a_success_with_an_error_inside_is_a_failure() {
     let inside = "<Error><Code>InternalError</Code><Message>sorry</Message></Error>";
     let script = Script::new(move |seen| match seen.verb().as_str() {

@@ -8,4 +8,5 @@ mod faults;
 mod messages;
 mod named;
 mod server;
+mod stalls;
 mod surroundings;

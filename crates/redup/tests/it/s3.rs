@@ -24,6 +24,7 @@ mod messages;
 mod objects;
 mod options;
 mod probe;
+mod proxy;
 mod restart;
 mod script;
 mod servers;

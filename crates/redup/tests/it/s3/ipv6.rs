@@ -62,6 +62,35 @@ fn the_script_works_in_both_forms_without_ipv4() {
 }
 
 #[test]
+fn no_ipv4_address_is_tried_without_ipv4() {
+    let world = world();
+    let machine = Machine::with(&[Family::V6]);
+    for form in [NEW, OLD] {
+        let script = Script::new(&world, &machine, form);
+        let log = script.env.path("connections");
+        let mut command = Command::new("strace");
+        command.args(["-f", "-qq", "-yy", "-e", "trace=connect", "-o"]);
+        command.arg(&log).arg(script.env.path("duplicity"));
+        command.args(["collection-status", &script.archives]);
+        let inner = script.env.bare(&script.program);
+        for (name, value) in inner.get_envs() {
+            if let Some(value) = value {
+                command.env(name, value);
+            }
+        }
+        script.run(command.args(form.0).arg(&script.url)).ok();
+        // Name service asks the system for routes with sockets that send nothing, of UDP.
+        let log = fs::read_to_string(&log).unwrap();
+        let (tried_v6, tried_v4): (Vec<&str>, Vec<&str>) = log
+            .lines()
+            .filter(|line| line.contains("TCP"))
+            .partition(|line| line.contains("AF_INET6"));
+        assert!(!tried_v6.is_empty(), "{log}");
+        assert_eq!(tried_v4, [""; 0], "{log}");
+    }
+}
+
+#[test]
 fn the_script_works_in_both_forms_without_ipv6() {
     let world = world();
     let machine = Machine::with(&[Family::V4]);
