@@ -95,6 +95,16 @@ pub fn resolve_only(hosts: &[(IpAddr, &str)], folder: &Path) {
     }
 }
 
+/// Takes a further address, as long as there is a [`Machine`].
+///
+/// # Panics
+/// When it is taken already.
+#[track_caller]
+pub fn be_also(address: IpAddr) {
+    let whole = if address.is_ipv6() { 128 } else { 32 };
+    add_address("wire", &format!("{address}/{whole}"), ip);
+}
+
 /// Hands every connection that a [`Machine`] makes to `port` on to `server`, both ways, as long as
 /// this process lives.
 ///

@@ -3,7 +3,7 @@
 //! These tests need namespaces of their own: `cargo xtask ipv6` runs them there, other runs leave them out.
 
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
@@ -17,6 +17,7 @@ use redup_testkit::network::{self, Family, Machine};
 use redup_testkit::run::{Outcome, run};
 use redup_testkit::seaweed::{SeaweedServer, Tls};
 use redup_testkit::server::S3Server;
+use redup_testkit::stub::Stub;
 use redup_testkit::trees;
 use tempfile::TempDir;
 
@@ -67,27 +68,57 @@ fn no_ipv4_address_is_tried_without_ipv4() {
     let machine = Machine::with(&[Family::V6]);
     for form in [NEW, OLD] {
         let script = Script::new(&world, &machine, form);
-        let log = script.env.path("connections");
-        let mut command = Command::new("strace");
-        command.args(["-f", "-qq", "-yy", "-e", "trace=connect", "-o"]);
-        command.arg(&log).arg(script.env.path("duplicity"));
-        command.args(["collection-status", &script.archives]);
-        let inner = script.env.bare(&script.program);
-        for (name, value) in inner.get_envs() {
-            if let Some(value) = value {
-                command.env(name, value);
-            }
-        }
-        script.run(command.args(form.0).arg(&script.url)).ok();
-        // Name service asks the system for routes with sockets that send nothing, of UDP.
-        let log = fs::read_to_string(&log).unwrap();
-        let (tried_v6, tried_v4): (Vec<&str>, Vec<&str>) = log
-            .lines()
-            .filter(|line| line.contains("TCP"))
-            .partition(|line| line.contains("AF_INET6"));
-        assert!(!tried_v6.is_empty(), "{log}");
-        assert_eq!(tried_v4, [""; 0], "{log}");
+        let (outcome, tried_v4) = script.traced();
+        outcome.ok();
+        assert_eq!(tried_v4, [""; 0]);
     }
+    // Not even where IPv6 does not answer.
+    machine.lose(Family::V6);
+    let (outcome, tried_v4) = Script::new(&world, &machine, NEW).traced();
+    outcome.code(50);
+    assert_eq!(tried_v4, [""; 0]);
+}
+
+#[test]
+fn credentials_come_from_the_metadata_service_over_ipv6() {
+    const SERVICE: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+    let world = world();
+    let machine = Machine::with(&[Family::V6]);
+    network::be_also(SERVICE.into());
+    let service = Stub::start(SERVICE, 80, |request, _| {
+        let role = "/latest/meta-data/iam/security-credentials/";
+        match request.target.strip_prefix(role) {
+            _ if request.method == "PUT" => {
+                let lasts = "x-aws-ec2-metadata-token-ttl-seconds: 21600\r\n";
+                (200, lasts, "session".to_owned())
+            }
+            Some("") => (200, "", "role".to_owned()),
+            Some("role") => (200, "", keys()),
+            _ => (404, "", String::new()),
+        }
+    });
+    let mut script = Script::new(&world, &machine, NEW);
+    for name in [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_EC2_METADATA_DISABLED",
+    ] {
+        script.env.unset(name);
+    }
+    // The server knows no keys that come with a token, and says so: they have reached it.
+    script.status().code(50).says("InvalidAccessKeyId");
+    let asked: Vec<String> = service.seen().into_iter().map(|it| it.target).collect();
+    assert!(asked.iter().any(|it| it.ends_with("/role")), "{asked:?}");
+}
+
+/// What the metadata service answers.
+fn keys() -> String {
+    format!(
+        r#"{{"Code": "Success", "AccessKeyId": "{}", "SecretAccessKey": "{}", "Token": "token",
+            "Expiration": "2099-01-01T00:00:00Z"}}"#,
+        SeaweedServer::ACCESS_KEY,
+        SeaweedServer::SECRET_KEY
+    )
 }
 
 #[test]
@@ -241,6 +272,35 @@ impl<'a> Script<'a> {
         let mut command = self.env.bare(&self.program);
         command.args(["collection-status", &self.archives]);
         self.run(command.args(self.options).arg(&self.url))
+    }
+
+    /// A status, and the IPv4 addresses that it tried. Name service asks the system for routes, too,
+    /// with sockets of UDP that send nothing.
+    #[track_caller]
+    fn traced(&self) -> (Outcome, Vec<String>) {
+        let log = self.env.path("connections");
+        let inner = self.env.bare(&self.program);
+        let mut command = Command::new("strace");
+        command.args(["-f", "-qq", "-yy", "-e", "trace=connect", "-o"]);
+        command.arg(&log).arg(inner.get_program());
+        command.args(["collection-status", "--timeout=1", "--num-retries=1"]);
+        command
+            .arg(&self.archives)
+            .args(self.options)
+            .arg(&self.url);
+        for (name, value) in inner.get_envs() {
+            value.into_iter().for_each(|value| {
+                command.env(name, value);
+            });
+        }
+        let outcome = self.run(&mut command);
+        let log = fs::read_to_string(&log).unwrap();
+        let (v6, v4): (Vec<&str>, Vec<&str>) = log
+            .lines()
+            .filter(|line| line.contains("TCP"))
+            .partition(|line| line.contains("AF_INET6"));
+        assert!(!v6.is_empty(), "{log}");
+        (outcome, v4.into_iter().map(ToOwned::to_owned).collect())
     }
 
     #[track_caller]
