@@ -68,6 +68,16 @@ const TO_TEST: &[Need] = &[
         package: "mount",
         present: || sh::succeeds("mount", &["--version"]),
     },
+    Need {
+        what: "fish",
+        package: "fish",
+        present: || sh::succeeds("fish", &["--version"]),
+    },
+    Need {
+        what: "zsh",
+        package: "zsh",
+        present: || sh::succeeds("zsh", &["--version"]),
+    },
 ];
 
 const TO_COMPARE: &[Need] = &[

@@ -129,7 +129,7 @@ fn push_overview(text: &mut String, program: &str) {
 }
 
 /// Commands of redup that are about no backup.
-const EXTRAS: [(&str, &str); 3] = [
+pub(super) const EXTRAS: [(&str, &str); 3] = [
     (
         "install-compat DIR",
         "Make DIR/duplicity a link to redup, for scripts that call duplicity.",
@@ -174,7 +174,7 @@ fn push_command(text: &mut String, spec: &CommandSpec, program: &str) {
 }
 
 /// The commands that a program of that name has.
-fn known(program: &str) -> impl Iterator<Item = &'static CommandSpec> {
+pub(super) fn known(program: &str) -> impl Iterator<Item = &'static CommandSpec> {
     let own = if program == "redup" { OWN } else { &[] };
     COMMANDS.iter().chain(own)
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::command::{COMMANDS, CommandSpec, OWN};
-use super::help::{heading, help_of, usage};
+use super::help::{EXTRAS, heading, help_of, known, usage};
 use super::spec::{OptionSpec, ValueKind};
 use super::table::GROUPS;
 
@@ -116,11 +116,32 @@ fn long_names(wanted: impl Fn(&OptionSpec) -> bool) -> String {
     words(specs.flat_map(|spec| spec.names.iter().map(|name| format!("--{}", name.text))))
 }
 
+fn command_words(program: &str) -> String {
+    let extras = EXTRAS.iter().filter(|_| program == "redup");
+    let extras = extras.filter_map(|(usage, _)| usage.split(' ').next());
+    let names = known(program).map(|spec| spec.name).chain(extras);
+    words(names.map(str::to_owned))
+}
+
 fn bash() -> String {
-    let commands = words(COMMANDS.iter().map(|spec| spec.name.to_owned()));
+    let commands = command_words("redup");
     let all = long_names(|_| true);
     let files = long_names(|spec| spec.value == ValueKind::File).replace(' ', "|");
-    let values = long_names(|spec| spec.takes_value() && spec.value != ValueKind::File);
+    let values = long_names(|spec| {
+        let listed = matches!(spec.value, ValueKind::File | ValueKind::Choice(_));
+        spec.takes_value() && !listed
+    });
+    let mut choices = String::new();
+    for spec in shown() {
+        if let ValueKind::Choice(words) = spec.value {
+            let name = spec.main_name();
+            let _ = writeln!(
+                choices,
+                "        --{name}) mapfile -t COMPREPLY < <(compgen -W '{}' -- \"$word\"); return ;;",
+                words.join(" ")
+            );
+        }
+    }
     format!(
         "# Completion of redup and duplicity for bash; made by `redup reference bash`.\n\
          _redup() {{\n    \
@@ -128,7 +149,7 @@ fn bash() -> String {
              COMPREPLY=()\n    \
              case $before in\n        \
                  {files}) mapfile -t COMPREPLY < <(compgen -f -- \"$word\"); return ;;\n        \
-                 {}) return ;;\n    \
+                 {}) return ;;\n{choices}    \
              esac\n    \
              case $word in\n        \
                  -*) mapfile -t COMPREPLY < <(compgen -W '{all}' -- \"$word\") ;;\n        \
@@ -151,15 +172,16 @@ fn zsh() -> String {
             .replace('\'', "’")
             .replace(':', "\\:");
         let value = match spec.value {
-            ValueKind::Flag(_) => "",
-            ValueKind::File => ":file:_files",
-            _ => ":value: ",
+            ValueKind::Flag(_) => String::new(),
+            ValueKind::File => ":file:_files".to_owned(),
+            ValueKind::Choice(words) => format!(":value:({})", words.join(" ")),
+            _ => ":value: ".to_owned(),
         };
         for name in spec.names {
             let _ = writeln!(text, "  '*--{}[{help}]{value}' \\", name.text);
         }
     }
-    let commands = words(COMMANDS.iter().map(|spec| spec.name.to_owned()));
+    let commands = command_words("redup");
     let _ = writeln!(
         text,
         "  '1:command:({commands})' \\\n  '*:path or URL:_files'"
@@ -173,7 +195,7 @@ fn fish() -> String {
     );
     let quoted = |text: &str| text.replace('\\', "\\\\").replace('\'', "\\'");
     for program in ["redup", "duplicity"] {
-        for spec in COMMANDS.iter().chain(OWN) {
+        for spec in known(program) {
             let help = quoted(spec.help);
             let _ = writeln!(
                 text,
@@ -184,9 +206,10 @@ fn fish() -> String {
         for spec in shown() {
             let help = quoted(&help_of(spec).unwrap_or_default());
             let value = match spec.value {
-                ValueKind::Flag(_) => "",
-                ValueKind::File => " -r -F",
-                _ => " -x",
+                ValueKind::Flag(_) => String::new(),
+                ValueKind::File => " -r -F".to_owned(),
+                ValueKind::Choice(words) => format!(" -x -a '{}'", words.join(" ")),
+                _ => " -x".to_owned(),
             };
             for name in spec.names {
                 let _ = writeln!(

@@ -7,6 +7,7 @@ use redup_testkit::env::Program;
 use redup_testkit::tools::Version;
 
 mod cli;
+mod completions;
 mod damage;
 mod dejadup;
 mod duply;
@@ -19,6 +20,7 @@ mod interop;
 mod options;
 mod resume;
 mod s3;
+mod screens;
 mod selection;
 mod sidebyside;
 

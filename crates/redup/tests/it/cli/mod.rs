@@ -8,3 +8,4 @@ mod prompts;
 mod refusals;
 mod signals;
 pub(crate) mod support;
+pub(crate) mod terminal;

@@ -62,7 +62,8 @@ pub(crate) fn text(env: &TestEnv, outcome: &Outcome) -> String {
         .collect()
 }
 
-fn steady(line: &str) -> String {
+/// A line without the figures of time and of a folder's size.
+pub(crate) fn steady(line: &str) -> String {
     for name in [
         "StartTime",
         "EndTime",
