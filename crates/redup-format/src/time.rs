@@ -164,7 +164,7 @@ fn days_to_month(year: i64, month: i64) -> i64 {
 }
 
 /// The inverse of [`days_to_month`]: year, month and day of the month.
-fn date_of(days: i64) -> (i64, i64, i64) {
+pub(crate) fn date_of(days: i64) -> (i64, i64, i64) {
     const DAYS_IN_400_YEARS: i64 = 146_097;
     let days = days + 719_468;
     let era = days.div_euclid(DAYS_IN_400_YEARS);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::time::Timestamp;
+use crate::time::{Timestamp, date_of};
 
 /// A stretch of time of which one backup is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Keep {
             return time.secs();
         }
         let day = (self.local_day)(time);
-        let (year, month) = year_and_month(day);
+        let (year, month, _) = date_of(day);
         match period {
             // 1970-01-01 was a Thursday.
             Period::Week => (day + 3).div_euclid(7),
@@ -72,48 +72,30 @@ impl fmt::Debug for Keep {
     }
 }
 
-/// The Gregorian year and month, 1 to 12, of a day counted from 1970-01-01.
-///
-/// Counted in years that begin in March, so that a leap day is the last of its year, and in the eras of 400 years
-/// after which the calendar repeats itself.
-fn year_and_month(day: i64) -> (i64, i64) {
-    const DAYS_OF_ERA: i64 = 146_097;
-    // From 0000-03-01 on.
-    let day = day + 719_468;
-    let (era, day) = (day.div_euclid(DAYS_OF_ERA), day.rem_euclid(DAYS_OF_ERA));
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let (year, month) = match month {
-        0..=9 => (year, month + 3),
-        _ => (year + 1, month - 9),
-    };
-    (era * 400 + year, month)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn days_fall_into_the_months_of_the_calendar() {
-        for (day, expected) in [
-            (0, (1970, 1)),
-            (-1, (1969, 12)),
-            (58, (1970, 2)),
-            (59, (1970, 3)),
-            (11_016, (2000, 2)),
-            (11_017, (2000, 3)),
-            (19_722, (2023, 12)),
-            (19_723, (2024, 1)),
-            (19_782, (2024, 2)),
-            (19_783, (2024, 3)),
-            (47_540, (2100, 2)),
-            (47_541, (2100, 3)),
-            (-719_469, (0, 2)),
-            (-719_468, (0, 3)),
+    fn months_and_years_end_with_their_last_day() {
+        let keep = Keep {
+            rules: Vec::new(),
+            local_day: Arc::new(|time| time.secs()),
+        };
+        let number = |period, day| keep.number(period, Timestamp::from_secs(day));
+        // The last day of 1969, of February 1970, 2000 and 2100, and of 2023.
+        for (day, ends_year) in [
+            (-1, true),
+            (58, false),
+            (11_016, false),
+            (47_540, false),
+            (19_722, true),
         ] {
-            assert_eq!(year_and_month(day), expected, "day {day}");
+            let month = |day| number(Period::Month, day);
+            assert_eq!(month(day - 1), month(day), "day {day}");
+            assert_ne!(month(day), month(day + 1), "day {day}");
+            let years = [day, day + 1].map(|day| number(Period::Year, day));
+            assert_eq!(years[0] != years[1], ends_year, "day {day}");
         }
     }
 
