@@ -111,6 +111,10 @@ fn a_missing_or_wrong_value_names_the_option() {
         expect!["23: argument --name: expected one argument"],
     );
     check(
+        "file:///t out --rename a",
+        expect!["23: argument --rename: expected 2 arguments"],
+    );
+    check(
         "src file:///t --force=yes",
         expect!["23: option --force takes no value"],
     );
