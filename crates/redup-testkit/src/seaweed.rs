@@ -174,6 +174,8 @@ fn launch(
         .args([
             "-master.telemetry=false",
             "-volume.max=100",
+            // Its own limit is a hundredth of the disk, which a machine that builds may well lack.
+            "-volume.minFreeSpace=1MiB",
             "-filer",
             "-s3",
         ])
