@@ -6,6 +6,7 @@ mod filelist;
 mod finish;
 mod leftovers;
 mod log;
+mod outstanding;
 mod plan;
 mod resume;
 mod scan;
@@ -34,6 +35,7 @@ use commit::Committer;
 use cut::{Continued, Cutter, VolumePlan};
 use finish::{Finisher, Origin};
 use log::SetLog;
+use outstanding::Outstanding;
 use plan::Plan;
 use resume::{SIGNATURE_LIMIT, Start};
 use scan::{Item, Output, Scanner, Unwalkable};
@@ -41,9 +43,9 @@ use scan::{Item, Output, Scanner, Unwalkable};
 /// Members in flight between scanning and cutting; each is at most a piece and its headers.
 const MEMBERS_IN_FLIGHT: usize = 256;
 
-/// Volumes whose bytes are on their way while the next one is cut. What they hold in memory is
-/// bounded by the transfer's budget, not by this.
-const VOLUMES_IN_FLIGHT: usize = 4;
+/// Volumes on their way to the store while the next one is cut, unless told otherwise. What they hold in
+/// memory is bounded by the transfer's budget, not by this.
+const VOLUMES_IN_FLIGHT: u32 = 5;
 
 /// Backs `source` up: resumes an interrupted set if there is one, else makes the kind asked for.
 ///
@@ -222,7 +224,10 @@ impl Run<'_> {
         log: Arc<Mutex<SetLog>>,
     ) -> Result<(Statistics, Vec<crate::checkpoint::StoredVolume>, u64)> {
         let (members, cut_members) = bounded(MEMBERS_IN_FLIGHT);
-        let (finished, committed) = bounded(VOLUMES_IN_FLIGHT);
+        let most = self.options.concurrency.unwrap_or(VOLUMES_IN_FLIGHT);
+        let (outstanding, stored) = Outstanding::at_most(most);
+        // What lies in it is counted above.
+        let (finished, committed) = unbounded();
         let first = committer.next_number();
         let empty = (first == 1).then(|| Position {
             index: PathIndex::root(),
@@ -230,9 +235,10 @@ impl Run<'_> {
         });
         let transfer = self.archive.transfer().clone();
         thread::scope(|scope| {
-            let commit = scope.spawn(move || committer.run(&committed));
+            let commit = scope.spawn(move || committer.run(&committed, &stored));
             let cut = scope.spawn(move || {
-                let mut cutter = Cutter::new(volumes, transfer, finished, first, continued);
+                let mut cutter =
+                    Cutter::new(volumes, transfer, finished, outstanding, first, continued);
                 for member in cut_members {
                     cutter.push(&member)?;
                 }

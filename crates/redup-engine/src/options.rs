@@ -115,6 +115,9 @@ pub struct BackupOptions {
     pub skip_if_unchanged: bool,
     /// Upper bound of a volume in bytes, as far as members allow.
     pub volsize: u64,
+    /// How many volumes may be on their way to the store, made and not yet stored, while the next one is
+    /// made; with 0 each is stored before the next is begun. `None` leaves it to the engine.
+    pub concurrency: Option<u32>,
     /// How volumes and signatures are encoded.
     pub mode: VolumeMode,
     /// Cap on the signature block length.

@@ -11,7 +11,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, Sender};
 use redup_format::filename::{Kind, Naming, Span};
 use redup_format::manifest::VolumeInfo;
 
@@ -77,11 +77,12 @@ impl<'a> Committer<'a> {
         u32::try_from(self.volumes.len() + 1).unwrap_or(u32::MAX)
     }
 
-    /// Commits volumes until the cutter has no more. Gives all volumes of the set and the bytes
-    /// that this run stored.
+    /// Commits volumes until the cutter has no more, and tells `stored` of each. Gives all volumes of the
+    /// set and the bytes that this run stored.
     pub(super) fn run(
         mut self,
         finished: &Receiver<FinishedVolume>,
+        stored: &Sender<()>,
     ) -> Result<(Vec<StoredVolume>, u64)> {
         for volume in finished {
             self.monitor.event(Event::Writing { name: &volume.name });
@@ -96,6 +97,8 @@ impl<'a> Committer<'a> {
             }
             self.stored_bytes += len;
             self.record(volume.info, volume.pieces, len)?;
+            // A cutter that makes no more does not listen.
+            stored.send(()).ok();
         }
         Ok((self.volumes, self.stored_bytes))
     }

@@ -10,6 +10,7 @@ use redup_storage::ObjectKind;
 use redup_volume::{Encoding, VolumeWriter};
 use sha1::{Digest, Sha1};
 
+use super::outstanding::Outstanding;
 use crate::archive::volume_error;
 use crate::checkpoint::StoredPieces;
 use crate::transfer::{ObjectWriter, PendingObject, Transfer};
@@ -69,6 +70,7 @@ pub(super) struct Cutter {
     plan: VolumePlan,
     transfer: Transfer,
     finished: Sender<FinishedVolume>,
+    outstanding: Outstanding,
     number: u32,
     open: Option<OpenVolume>,
     file: Option<FilePieces>,
@@ -96,6 +98,7 @@ impl Cutter {
         plan: VolumePlan,
         transfer: Transfer,
         finished: Sender<FinishedVolume>,
+        outstanding: Outstanding,
         first: u32,
         continued: Option<Continued>,
     ) -> Self {
@@ -103,6 +106,7 @@ impl Cutter {
             plan,
             transfer,
             finished,
+            outstanding,
             number: first,
             open: None,
             file: None,
@@ -162,7 +166,8 @@ impl Cutter {
         Ok(())
     }
 
-    fn start(&self, position: Position) -> Result<OpenVolume> {
+    fn start(&mut self, position: Position) -> Result<OpenVolume> {
+        self.outstanding.wait()?;
         let name = self.plan.name(self.number);
         let sink = self.transfer.create(&name, ObjectKind::Volume);
         let writer =
@@ -202,6 +207,7 @@ impl Cutter {
         };
         let object = sink.finish()?;
         self.number += 1;
+        self.outstanding.add();
         // Nobody listens any more when committing failed; its error is the one reported.
         self.finished
             .send(FinishedVolume {

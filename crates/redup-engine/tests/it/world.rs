@@ -139,6 +139,7 @@ impl World {
             full_after_incs: None,
             skip_if_unchanged: false,
             volsize: self.volsize,
+            concurrency: None,
             mode: self.mode,
             max_blocksize: None,
             allow_source_mismatch: false,

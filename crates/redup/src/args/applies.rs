@@ -30,6 +30,7 @@ pub(super) fn applies(spec: &OptionSpec, command: Command) -> bool {
         Opt::DryRun => writes || command == Restore || deletes,
         Opt::IgnoreErrors => reads,
         Opt::PrintStatistics | Opt::AllowSourceMismatch => writes,
+        Opt::Concurrency | Opt::AsynchronousUpload => writes,
         Opt::Progress | Opt::ProgressRate => writes,
         Opt::Json => command == Probe,
         Opt::JsonStat => writes || command == CollectionStatus,

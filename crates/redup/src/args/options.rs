@@ -24,6 +24,7 @@ pub(crate) enum Opt {
     PrintStatistics,
     AllowSourceMismatch,
     Concurrency,
+    AsynchronousUpload,
     ConfigDir,
     CopyBlocksize,
     Progress,

@@ -77,10 +77,11 @@ const GENERAL: &[OptionSpec] = &[
     option(Opt::PrintStatistics, &[both("no-print-statistics")], OFF, "Print no statistics."),
     option(Opt::AllowSourceMismatch, &[both("allow-source-mismatch")], ON,
         "Add to a backup that was made on another host or of another folder."),
-    option(Opt::Concurrency, &[new("concurrency")], Int(0), "Volumes to upload at a time.")
-        .no_effect("volumes are always uploaded while the next one is made"),
-    option(Opt::Concurrency, &[both("asynchronous-upload")], ON, "Upload while the next volume is made.")
-        .no_effect("volumes are always uploaded while the next one is made"),
+    option(Opt::Concurrency, &[new("concurrency")], Int(0),
+        "How many finished volumes may still be on their way to the store while the next one is made; with 0 each \
+         is stored before the next is begun (default 5)."),
+    option(Opt::AsynchronousUpload, &[both("asynchronous-upload")], ON,
+        "The same as --concurrency 1, unless that is given."),
     option(Opt::ConfigDir, &[both("config-dir")], File, "Folder for settings.")
         .no_effect("redup keeps no settings there"),
     option(Opt::CopyBlocksize, &[new("copy-blocksize")], Int(1), "Buffer size in KiB.").metavar("KIB")

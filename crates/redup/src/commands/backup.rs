@@ -11,19 +11,19 @@ use redup_select::canonical_source;
 
 use super::Session;
 use super::progress::{Counter, watched};
-use crate::args::{Command, Opt};
+use crate::args::{Args, Command, Opt};
 use crate::config::{self, Host};
 use crate::exit::{Code, Failure};
 use crate::ui::{Level, Message, RunFacts, Ui, run_statistics, statistics};
 
 pub(super) fn run(session: &Session) -> Result<Code, Failure> {
-    let options = options(session)?;
+    let mut options = options(session)?;
     let target = session.target()?;
-    let mut options = options;
     let facts = RunFacts {
         start: seconds(),
         target: redup_storage::masked(&session.places.url),
         source: crate::args::lossy(session.local().as_os_str()),
+        concurrency: options.concurrency.unwrap_or_default(),
     };
     let json = session.flag(Opt::JsonStat);
     if json {
@@ -120,6 +120,7 @@ fn options(session: &Session) -> Result<BackupOptions, Failure> {
             .map(|count| u32::try_from(count).unwrap_or(u32::MAX)),
         skip_if_unchanged: session.flag(Opt::SkipIfNoChange),
         volsize: config::volsize(args),
+        concurrency: concurrency(args),
         mode: session.encryption.volume_mode(),
         max_blocksize: max_blocksize(args.options.number(Opt::MaxBlocksize)),
         allow_source_mismatch: session.flag(Opt::AllowSourceMismatch),
@@ -133,6 +134,13 @@ fn options(session: &Session) -> Result<BackupOptions, Failure> {
         jsonstat: None,
         dry_run: session.flag(Opt::DryRun),
     })
+}
+
+/// What `--concurrency` says, else `--asynchronous-upload`.
+fn concurrency(args: &Args) -> Option<u32> {
+    let number = args.options.number(Opt::Concurrency);
+    let asked = number.map(|number| u32::try_from(number).unwrap_or(u32::MAX));
+    asked.or(args.options.flag(Opt::AsynchronousUpload).then_some(1))
 }
 
 /// A multiple of 512, at least 512; nothing and 0 are no limit.
@@ -152,6 +160,20 @@ fn seconds() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::{Parsed, parse};
+
+    #[test]
+    fn the_older_option_counts_where_the_newer_is_not_given() {
+        let asked = |line: &str| match parse(line.split(' ').map(Into::into), &|_| false) {
+            Ok(Parsed::Run(args)) => concurrency(&args),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(asked("a file:///t"), None);
+        assert_eq!(asked("a file:///t --asynchronous-upload"), Some(1));
+        let both = "a file:///t --concurrency 0 --asynchronous-upload";
+        assert_eq!(asked(both), Some(0));
+        assert_eq!(asked("a file:///t --concurrency 4"), Some(4));
+    }
 
     #[test]
     fn block_sizes_are_multiples_of_512() {

@@ -20,6 +20,8 @@ pub(crate) struct RunFacts {
     pub(crate) target: String,
     /// The source, as it was typed.
     pub(crate) source: String,
+    /// Volumes that may be on their way at a time, as it was asked for; else 0.
+    pub(crate) concurrency: u32,
 }
 
 /// The keys, and their order, are duplicity's.
@@ -103,7 +105,7 @@ pub(crate) fn run_statistics(report: &BackupReport, facts: &RunFacts, end: f64) 
             time_full_bkp: full.end().secs(),
             time_full_bkp_str: full.end().to_string(),
             no_of_inc: report.built_on.len().saturating_sub(1),
-            concurrency: 0,
+            concurrency: facts.concurrency,
             target: facts.target.clone(),
             source: facts.source.clone(),
             local_json_stat: local,

@@ -16,7 +16,7 @@ fn the_script_this_is_built_for_means_what_it_says() {
          --s3-endpoint-url \"https://s3.dualstack.us-east-1.amazonaws.com\" \
          incr --full-if-older-than 30D /stuff/you/want/backed/up \"boto3+s3://bucket/path/to/backups\"",
         "Incremental /stuff/you/want/backed/up boto3+s3://bucket/path/to/backups | \
-         EncryptKey=ABCDEF0123456789 Concurrency Verbosity=4 ArchiveDir=/path/to/archives \
+         EncryptKey=ABCDEF0123456789 AsynchronousUpload Verbosity=4 ArchiveDir=/path/to/archives \
          S3UseIa S3Deprecated S3Deprecated S3RegionName=us-east-1 \
          S3EndpointUrl=https://s3.dualstack.us-east-1.amazonaws.com FullIfOlderThan=30D",
     );
@@ -29,7 +29,7 @@ fn the_older_form_of_that_script_does_too() {
          --s3-use-ia --s3-use-multiprocessing incr --full-if-older-than 30D /stuff/you/want/backed/up \
          \"s3+http://bucket/path\"",
         "Incremental /stuff/you/want/backed/up s3+http://bucket/path | EncryptKey=ABCDEF0123456789 \
-         Concurrency Verbosity=4 ArchiveDir=/path/to/archives S3UseIa S3Deprecated FullIfOlderThan=30D",
+         AsynchronousUpload Verbosity=4 ArchiveDir=/path/to/archives S3UseIa S3Deprecated FullIfOlderThan=30D",
     );
 }
 
@@ -205,7 +205,10 @@ fn long_options_may_be_shortened() {
         "file:///t out --file-to x",
         "Restore file:///t out | PathToRestore=x",
     );
-    check("src file:///t --asyn", "Backup src file:///t | Concurrency");
+    check(
+        "src file:///t --asyn",
+        "Backup src file:///t | AsynchronousUpload",
+    );
     // `--enc` could be several in 3.x and 0.8; `--encrypt-k` is one.
     check(
         "src file:///t --encrypt-k A",
@@ -312,13 +315,13 @@ fn selection_keeps_its_order() {
 #[test]
 fn what_needs_nothing_done_says_so_once() {
     let args = run(
-        "full src file:///t --s3-use-new-style --asynchronous-upload --s3-use-new-style --ftp-passive",
+        "full src file:///t --s3-use-new-style --gpg-binary gpg2 --s3-use-new-style --ftp-passive",
     );
     assert_eq!(
         args.remarks,
         [
             "Option --s3-use-new-style has no effect: the address style follows the endpoint.",
-            "Option --asynchronous-upload has no effect: volumes are always uploaded while the next one is made.",
+            "Option --gpg-binary has no effect: OpenPGP is built in.",
             "Option --ftp-passive has no effect: it concerns a store that redup does not use.",
         ]
     );

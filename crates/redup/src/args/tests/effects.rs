@@ -286,6 +286,10 @@ const SHOWN: &[(&str, &[&str])] = &[
         &["--backend-retry-delay", "--num-retries"],
     ),
     (
+        "s3/options::as_many_volumes_as_asked_for_are_on_their_way_beside_the_next",
+        &["--asynchronous-upload", "--concurrency"],
+    ),
+    (
         "s3/options::as_many_parts_as_asked_for_are_on_their_way_at_once",
         &["--s3-multipart-max-procs"],
     ),
@@ -343,14 +347,12 @@ const SHOWN: &[(&str, &[&str])] = &[
 
 /// Options that do nothing: the effect is the notice that says so.
 const NO_EFFECT: &[&str] = &[
-    "--asynchronous-upload",
     "--azure-blob-tier",
     "--azure-max-block-size",
     "--azure-max-connections",
     "--azure-max-single-put-size",
     "--b2-hide-files",
     "--cf-backend",
-    "--concurrency",
     "--config-dir",
     "--copy-blocksize",
     "--ftp-passive",

@@ -8,8 +8,6 @@ use crate::cli::support::{go, place};
 
 /// Each with a value where it takes one.
 const WITHOUT_EFFECT: &[&str] = &[
-    "--concurrency=3",
-    "--asynchronous-upload",
     "--config-dir=nowhere",
     "--copy-blocksize=64",
     "--gpg-binary=/no/such/gpg",

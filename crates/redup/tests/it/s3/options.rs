@@ -118,15 +118,48 @@ fn as_many_parts_as_asked_for_are_on_their_way_at_once() {
         trees::filler(50).write(&env.source());
         let run = env.start_backup(&redup(), "full", TIMES[0]);
         let parts = || recorder.seen_of("UploadPart").len();
-        let mut full_since = None;
-        // Long enough for one more to come, if it could.
-        let (stopped, outcome) = run.kill_when(|| {
-            let full = parts() >= procs;
-            let since = full.then(|| *full_since.get_or_insert_with(Instant::now));
-            since.is_some_and(|since| since.elapsed() > Duration::from_millis(700))
-        });
+        let (stopped, outcome) = run.kill_when(stays_at(procs, parts));
         assert!(stopped, "{outcome}");
         assert_eq!(parts(), procs);
+    }
+}
+
+#[test]
+fn as_many_volumes_as_asked_for_are_on_their_way_beside_the_next() {
+    for (options, volumes) in [
+        (&["--concurrency=0"][..], 1),
+        (&["--asynchronous-upload"], 2),
+        (&["--concurrency=3", "--asynchronous-upload"], 4),
+        (&[], 6),
+    ] {
+        let server = S3sServer::start();
+        let mut env = env(&server);
+        // No volume is ever acknowledged.
+        let recorder = Recorder::with_faults(&server, |request| {
+            (request.operation() == "CompleteMultipartUpload").then_some(Fault::Stalled)
+        });
+        env.set("AWS_ENDPOINT_URL_S3", recorder.endpoint_url());
+        env.options = ["--volsize", "6", "--s3-multipart-chunk-size", "5"]
+            .map(str::to_owned)
+            .into();
+        env.options
+            .extend(options.iter().map(|&option| option.into()));
+        trees::filler(50).write(&env.source());
+        let run = env.start_backup(&redup(), "full", TIMES[0]);
+        let begun = || recorder.seen_of("CreateMultipartUpload").len();
+        let (stopped, outcome) = run.kill_when(stays_at(volumes, begun));
+        assert!(stopped, "{outcome}");
+        assert_eq!(begun(), volumes, "{options:?}");
+    }
+}
+
+/// Whether a count has been this, or more, for long enough for one more to come if it could.
+fn stays_at(wanted: usize, count: impl Fn() -> usize) -> impl FnMut() -> bool {
+    let mut since = None;
+    move || {
+        let reached = count() >= wanted;
+        let since = reached.then(|| *since.get_or_insert_with(Instant::now));
+        since.is_some_and(|since| since.elapsed() > Duration::from_millis(700))
     }
 }
 
