@@ -27,6 +27,10 @@ const MEMORY_UNIT: u64 = 4096;
 /// The smallest budget that lets two parts be in flight.
 const MIN_PARTS_IN_MEMORY: u64 = 3;
 
+/// The share of the budget that requests have for themselves, as a divisor: what is held in memory is all
+/// of no use while nothing more can come.
+const REQUESTS: u64 = 8;
+
 /// A volume this small is held in memory even where it could be read twice.
 const SMALL_VOLUME: u64 = 4 << 20;
 
@@ -102,15 +106,15 @@ impl Transfer {
     }
 
     /// Room for `bytes` in memory while the permit lives. Nothing when that is better spent
-    /// otherwise: the budget is used, or reading an object twice costs next to nothing.
-    pub(crate) fn try_hold(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+    /// otherwise: it would not leave enough for requests, or reading an object twice costs next to nothing.
+    pub(crate) fn try_hold(&self, bytes: u64) -> Option<Hold> {
         let cheap = self.storage.tuning().rereads_are_cheap;
-        if bytes > self.budget / 2 || (cheap && bytes > SMALL_VOLUME) {
+        let free = self.memory.available_permits() as u64 * MEMORY_UNIT;
+        if (cheap && bytes > SMALL_VOLUME) || bytes > free.saturating_sub(self.budget / REQUESTS) {
             return None;
         }
-        Arc::clone(&self.memory)
-            .try_acquire_many_owned(self.units(bytes))
-            .ok()
+        let permit = Arc::clone(&self.memory).try_acquire_many_owned(self.units(bytes));
+        permit.ok().map(Hold)
     }
 
     /// The store, for messages.
@@ -129,5 +133,17 @@ impl Transfer {
         let bytes = bytes.min(self.budget);
         u32::try_from(bytes.div_ceil(MEMORY_UNIT).min(self.budget / MEMORY_UNIT))
             .unwrap_or(u32::MAX)
+    }
+}
+
+/// Room in the memory budget, free again when dropped.
+#[derive(Debug)]
+pub(crate) struct Hold(OwnedSemaphorePermit);
+
+impl Hold {
+    /// Frees `bytes` of it, rounded down.
+    pub(crate) fn release(&mut self, bytes: u64) {
+        let units = usize::try_from(bytes / MEMORY_UNIT).unwrap_or(usize::MAX);
+        drop(self.0.split(units.min(self.0.num_permits())));
     }
 }

@@ -1,7 +1,7 @@
 //! Reading volumes: nothing of a volume is used before all of it has been checked.
 //!
-//! A volume that fits into the memory budget is fetched whole, checked and decoded from memory. A
-//! larger one, or any where reading twice costs nothing, is read once to check and once to decode.
+//! A volume that fits into the memory budget is fetched once, checked while it arrives, and decoded from
+//! memory. A larger one, or any where reading twice costs nothing, is read once to check and once to decode.
 //! While one volume of a set is decoded, the next one is fetched and checked beside it.
 
 use std::collections::VecDeque;
@@ -18,6 +18,7 @@ use crate::{Error, Event, Monitor, Result};
 
 mod ahead;
 mod check;
+mod incoming;
 
 use ahead::Ahead;
 pub(crate) use check::{ATTEMPTS, Checker};

@@ -7,10 +7,14 @@ use std::time::Instant;
 use aws_sdk_s3::config::ResponseChecksumValidation;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use bytes::Bytes;
-use redup_storage::{Error, ErrorKind, Op, Result};
+use redup_storage::{Buffer, Error, ErrorKind, Op, Result};
 
 use crate::error::Failure;
 use crate::storage::Bucket;
+
+/// A range that broke off after as many bytes is gone on with where it ended, and at once: the line and
+/// the server work. With less it counts as failed, so that nothing asks for ever for a few bytes more.
+const WORTH_KEEPING: usize = 64 << 10;
 
 impl Bucket {
     /// Exactly the bytes of `range`.
@@ -21,25 +25,49 @@ impl Bucket {
         if range.end <= range.start {
             return self.get_nothing(name, range).await;
         }
+        let wanted = usize::try_from(range.end - range.start)
+            .map_err(|_| self.error(ErrorKind::Unsupported, Op::Get, name))?;
+        let mut data = self.buffers.take(wanted);
+        let mut validated = true;
+        loop {
+            let had = data.len();
+            let rest = range.start + had as u64..range.end;
+            let Err(broken) = self.append(name, rest, validated, &mut data).await else {
+                return Ok(data.freeze());
+            };
+            match broken.remedy {
+                Remedy::GoOn if data.len() - had >= WORTH_KEEPING && data.len() < wanted => {}
+                Remedy::WithoutChecksum if validated => {
+                    data.truncate(had);
+                    validated = false;
+                }
+                _ => return Err(broken.error),
+            }
+        }
+    }
+
+    /// Asks for `range` and appends what comes of it.
+    async fn append(
+        &self,
+        name: &str,
+        range: Range<u64>,
+        validated: bool,
+        data: &mut Buffer,
+    ) -> std::result::Result<(), Broken> {
         let running = self.gauge.begin();
         let begun = Instant::now();
-        let answer = self.ask_for(name, &range, true).await?;
+        let answer = self.ask_for(name, &range, validated).await?;
         self.gauge.answered(begun.elapsed());
-        // Outside Amazon's, what is told of an object made of parts need not be about those parts.
-        let in_parts = answer.e_tag().is_some_and(|tag| tag.contains('-'));
-        let dubious = in_parts && !self.place.on_amazon;
-        match self.body(name, &range, answer).await {
-            // Seen with s3s-fs: the checksum is of an object that had the name before.
-            Err(error) if dubious && is_checksum_mismatch(&error) => {
-                let answer = self.ask_for(name, &range, false).await?;
-                self.body(name, &range, answer).await
-            }
-            Ok(body) => {
-                running.moved(body.len() as u64);
-                Ok(body)
-            }
-            failed => failed,
+        let had = data.len();
+        let body = self.read_body(name, range.end - range.start, answer, data);
+        match self.options.part_timeout {
+            None => body.await?,
+            Some(limit) => tokio::time::timeout(limit, body)
+                .await
+                .unwrap_or_else(|_| Err(self.error(ErrorKind::Timeout, Op::Get, name).into()))?,
         }
+        running.moved((data.len() - had) as u64);
+        Ok(())
     }
 
     /// The head of the answer. If `validated`, the body is held against the checksum that the server
@@ -68,15 +96,6 @@ impl Bucket {
             .map_err(|error| Failure::of(&error).into_error(Op::Get, name, &self.place))?;
         self.check_answer(name, range, &answer)?;
         Ok(answer)
-    }
-
-    async fn body(&self, name: &str, range: &Range<u64>, answer: GetObjectOutput) -> Result<Bytes> {
-        let body = self.read_body(name, range.end - range.start, answer);
-        let Some(limit) = self.options.part_timeout else {
-            return body.await;
-        };
-        let body = tokio::time::timeout(limit, body).await;
-        body.unwrap_or_else(|_| Err(self.error(ErrorKind::Timeout, Op::Get, name)))
     }
 
     /// The protocol has no empty range, so the object is looked up instead.
@@ -110,37 +129,53 @@ impl Bucket {
         }
     }
 
-    async fn read_body(&self, name: &str, len: u64, answer: GetObjectOutput) -> Result<Bytes> {
+    /// Appends the body of an answer: `len` bytes, or an error and what has come until then.
+    async fn read_body(
+        &self,
+        name: &str,
+        len: u64,
+        answer: GetObjectOutput,
+        data: &mut Buffer,
+    ) -> std::result::Result<(), Broken> {
         let failed = |kind| self.error(kind, Op::Get, name);
-        let wanted = usize::try_from(len).map_err(|_| failed(ErrorKind::Unsupported))?;
-        let mut data = self.buffers.take(wanted);
+        // Outside Amazon's, what is told of an object made of parts need not be about those parts.
+        let in_parts = answer.e_tag().is_some_and(|tag| tag.contains('-'));
+        let dubious = in_parts && !self.place.on_amazon;
+        let mut left = len;
         let mut body = answer.body;
         loop {
             let chunk = tokio::time::timeout(self.options.timeout, body.try_next());
             let chunk = match chunk.await {
                 Ok(Ok(Some(chunk))) => chunk,
-                Ok(Ok(None)) => break,
-                Err(_) => {
-                    let detail = format!("nothing more came after {} bytes", data.len());
-                    return Err(failed(ErrorKind::Timeout).with_detail(detail));
+                Ok(Ok(None)) if left == 0 => return Ok(()),
+                Ok(Ok(None)) => {
+                    let detail = format!("{} bytes arrived of {len}", len - left);
+                    let error = failed(ErrorKind::Corrupt).with_detail(detail);
+                    return Err(Broken::off(error));
                 }
-                Ok(Err(error)) => {
-                    let kind = ErrorKind::Unreachable;
-                    return Err(failed(kind)
+                Err(_) => {
+                    let detail = format!("nothing more came after {} bytes", len - left);
+                    let error = failed(ErrorKind::Timeout).with_detail(detail);
+                    return Err(Broken::off(error));
+                }
+                Ok(Err(cause)) => {
+                    let error = failed(ErrorKind::Unreachable)
                         .with_detail("the transfer broke off")
-                        .with_source(error));
+                        .with_source(cause);
+                    // Seen with s3s-fs: the checksum is of an object that had the name before.
+                    let remedy = match is_checksum_mismatch(&error) {
+                        true if dubious => Remedy::WithoutChecksum,
+                        true => Remedy::None,
+                        false => Remedy::GoOn,
+                    };
+                    return Err(Broken { error, remedy });
                 }
             };
-            if chunk.len() > wanted - data.len() {
-                return Err(failed(ErrorKind::Corrupt).with_detail("the server sends too much"));
-            }
+            left = left.checked_sub(chunk.len() as u64).ok_or_else(|| {
+                failed(ErrorKind::Corrupt).with_detail("the server sends too much")
+            })?;
             data.extend_from_slice(&chunk);
         }
-        if data.len() < wanted {
-            let detail = format!("{} bytes arrived of {wanted}", data.len());
-            return Err(failed(ErrorKind::Corrupt).with_detail(detail));
-        }
-        Ok(data.freeze())
     }
 
     fn not_there(&self, name: &str, range: &Range<u64>, len: u64) -> Error {
@@ -148,6 +183,35 @@ impl Bucket {
         let detail = format!("bytes {start} to {end} were wanted, it has {len}");
         self.error(ErrorKind::Mismatch, Op::Get, name)
             .with_detail(detail)
+    }
+}
+
+/// Why a range did not come whole, and what can be done about it at once.
+struct Broken {
+    error: Error,
+    remedy: Remedy,
+}
+
+enum Remedy {
+    /// Nothing.
+    None,
+    /// To ask for the rest of it.
+    GoOn,
+    /// To ask again and not mind the checksum that the server states.
+    WithoutChecksum,
+}
+
+impl Broken {
+    fn off(error: Error) -> Self {
+        let remedy = Remedy::GoOn;
+        Self { error, remedy }
+    }
+}
+
+impl From<Error> for Broken {
+    fn from(error: Error) -> Self {
+        let remedy = Remedy::None;
+        Self { error, remedy }
     }
 }
 

@@ -24,10 +24,14 @@ impl Buffers {
         }
     }
 
-    /// An empty buffer with room for `capacity` bytes.
+    /// An empty buffer with room for `capacity` bytes, and not for much more: who keeps it accounts for
+    /// what is in it.
     pub fn take(&self, capacity: usize) -> Buffer {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let fitting = free.iter().position(|free| free.capacity() >= capacity);
+        let most = capacity.saturating_add(capacity / 4);
+        let fitting = free
+            .iter()
+            .position(|free| (capacity..=most).contains(&free.capacity()));
         // Without one that fits, the place of one that does not is used.
         let bytes = fitting.map(|at| free.swap_remove(at));
         if bytes.is_none() {

@@ -75,29 +75,42 @@ impl ObjectReader {
         }
     }
 
-    fn next_chunk(&mut self) -> Result<bool> {
+    /// The bytes that come next, as they arrived: nothing is copied. `None` at the end. They count in the
+    /// memory budget until more is asked for; who keeps them longer accounts for them.
+    ///
+    /// # Errors
+    /// When a request has failed for good.
+    pub fn next_chunk(&mut self) -> Result<Option<Bytes>> {
+        if !self.current.is_empty() {
+            return Ok(Some(std::mem::take(&mut self.current)));
+        }
         self.current_memory = None;
         self.request_ahead();
         let Some((request, memory)) = self.ahead.pop_front() else {
-            return Ok(false);
+            return Ok(None);
         };
-        self.current = self
+        let chunk = self
             .transfer
             .runtime
             .block_on(request)
             .map_err(|_| Error::Internal("a download"))??;
         self.current_memory = memory;
         self.request_ahead();
-        Ok(true)
+        Ok(Some(chunk))
     }
 }
 
 impl Read for ObjectReader {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         while self.current.is_empty() {
-            if buf.is_empty() || !self.next_chunk().map_err(io::Error::other)? {
+            let chunk = match buf.is_empty() {
+                true => None,
+                false => self.next_chunk().map_err(io::Error::other)?,
+            };
+            let Some(chunk) = chunk else {
                 return Ok(0);
-            }
+            };
+            self.current = chunk;
         }
         let taken = self.current.len().min(buf.len());
         self.current.copy_to_slice(&mut buf[..taken]);

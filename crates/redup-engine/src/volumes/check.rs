@@ -1,15 +1,14 @@
 //! Checking a volume: its hash against the manifest, its message's integrity, its signer.
 
-use std::io::{self, Cursor, Read};
+use std::io::{self, Read};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use redup_format::filename::Suffix;
 use redup_openpgp::Decryptor;
-use sha1::{Digest, Sha1};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::PlannedVolume;
+use super::incoming::Incoming;
 use crate::checkpoint::hex;
 use crate::transfer::Transfer;
 use crate::{Error, KeyProvider, Result};
@@ -66,188 +65,88 @@ impl Checker {
         };
         let mut attempt = 1;
         loop {
-            // Whether these very bytes are what was stored: fetching them again changes nothing then.
-            let mut proven = false;
-            let checked = self
-                .check_hash(volume, name, *len, cancelled)
-                .and_then(|bytes| {
-                    proven = volume.sha1.is_some() && matches!(bytes, Bytes::Held(..));
-                    match &decryptor {
-                        Some(decryptor) => {
-                            self.check_message(name, *len, decryptor, bytes, cancelled)
-                        }
-                        None => Ok((bytes.into_reader(), Vec::new())),
-                    }
-                });
+            let checked = self.check_once(volume, (name, *len), decryptor.clone(), cancelled);
             match checked {
-                Ok((bytes, warnings)) => {
-                    return Ok(Checked {
-                        bytes,
-                        decryptor,
-                        warnings,
-                    });
+                // With the right hash these very bytes were stored: fetching them again changes nothing.
+                Err(error)
+                    if attempt < ATTEMPTS
+                        && error.may_be_transfer()
+                        && (volume.sha1.is_none()
+                            || matches!(error, Error::HashMismatch { .. })) =>
+                {
+                    attempt += 1;
                 }
-                Err(error) if attempt == ATTEMPTS || proven || !error.may_be_transfer() => {
-                    return Err(error);
-                }
-                Err(_) => attempt += 1,
+                checked => return checked,
             }
         }
     }
 
-    /// Fetches a volume and holds it against the manifest's hash.
-    fn check_hash(
+    /// Fetches a volume, holds it against the manifest's hash, and checks its message on the way.
+    fn check_once(
         &self,
         volume: &PlannedVolume,
-        name: &str,
-        len: u64,
+        (name, len): (&str, u64),
+        decryptor: Option<Arc<Decryptor>>,
         cancelled: &AtomicBool,
-    ) -> Result<Bytes> {
-        let memory = self.transfer.try_hold(len);
-        let reader = Cancellable {
-            inner: self.transfer.read(name, len),
-            cancelled,
+    ) -> Result<Checked> {
+        let mut incoming = Incoming::open(&self.transfer, name, len, cancelled);
+        let message = match &decryptor {
+            Some(decryptor) => self.check_message(name, decryptor, &mut incoming),
+            None => Ok(Vec::new()),
         };
-        let (found, bytes) = match memory {
-            Some(memory) => {
-                let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0));
-                read(name, reader, |chunk| bytes.extend_from_slice(chunk))?;
-                (
-                    Sha1::digest(&bytes),
-                    Bytes::Held(Cursor::new(bytes), memory),
-                )
-            }
-            None => {
-                let mut hash = Sha1::new();
-                read(name, reader, |chunk| hash.update(chunk))?;
-                (
-                    hash.finalize(),
-                    Bytes::Again(Box::new(self.transfer.read(name, len))),
-                )
-            }
-        };
-        let found: [u8; 20] = found.into();
-        if volume.sha1.is_none_or(|expected| expected == found) {
-            return Ok(bytes);
+        let (found, kept) = incoming.finish()?;
+        // What is not what was stored need not make sense.
+        if let Some(expected) = volume.sha1.filter(|expected| *expected != found) {
+            return Err(Error::HashMismatch {
+                name: name.to_owned(),
+                expected: hex(&expected),
+                found: hex(&found),
+            });
         }
-        Err(Error::HashMismatch {
-            name: name.to_owned(),
-            expected: volume.sha1.map(|d| hex(&d)).unwrap_or_default(),
-            found: hex(&found),
+        let warnings = message?;
+        let bytes: Box<dyn Read + Send> = match kept {
+            Some(kept) => Box::new(kept),
+            None => Box::new(self.transfer.read(name, len)),
+        };
+        Ok(Checked {
+            bytes,
+            decryptor,
+            warnings,
         })
     }
 
     /// Decrypts the whole message without using its content: to its integrity check, and for the
-    /// signer, if one is required, through all its layers.
+    /// signer, if one is required, through all its layers. Gives what is weak about it, in words.
     fn check_message(
         &self,
         name: &str,
-        len: u64,
         decryptor: &Decryptor,
-        bytes: Bytes,
-        cancelled: &AtomicBool,
-    ) -> Result<(Box<dyn Read + Send>, Vec<String>)> {
+        input: impl Read + Send,
+    ) -> Result<Vec<String>> {
         let broken = |source| Error::OpenPgp {
             object: name.to_owned(),
             source,
         };
         let signer = self.keys.required_signer();
-        let check = |bytes: &mut (dyn Read + Send)| -> Result<Vec<String>> {
-            let input = Cancellable {
-                inner: bytes,
-                cancelled,
-            };
-            let report = match signer {
-                None => decryptor.check_integrity(input).map_err(broken)?,
-                Some(_) => {
-                    let mut message = decryptor.open(input).map_err(broken)?;
-                    io::copy(&mut message, &mut io::sink())
-                        .map_err(|e| broken(redup_openpgp::Error::from_io(e)))?;
-                    message.report().clone()
-                }
-            };
-            match signer {
-                Some(expected) if !report.is_signed_by(expected) => Err(Error::WrongSigner {
-                    name: name.to_owned(),
-                    expected: expected.to_owned(),
-                }),
-                _ => Ok(report
-                    .warnings
-                    .iter()
-                    .map(|warning| format!("{name}: {warning}"))
-                    .collect()),
+        let report = match signer {
+            None => decryptor.check_integrity(input).map_err(broken)?,
+            Some(_) => {
+                let mut message = decryptor.open(input).map_err(broken)?;
+                io::copy(&mut message, &mut io::sink())
+                    .map_err(|e| broken(redup_openpgp::Error::from_io(e)))?;
+                message.report().clone()
             }
         };
-        match bytes {
-            Bytes::Held(mut held, memory) => {
-                let warnings = check(&mut held)?;
-                held.set_position(0);
-                Ok((Bytes::Held(held, memory).into_reader(), warnings))
-            }
-            Bytes::Again(mut first) => {
-                let warnings = check(&mut first)?;
-                Ok((Box::new(self.transfer.read(name, len)), warnings))
-            }
-        }
-    }
-}
-
-/// The bytes of a volume: in memory with the permit that accounts for them, or to be read again.
-enum Bytes {
-    Held(Cursor<Vec<u8>>, OwnedSemaphorePermit),
-    Again(Box<dyn Read + Send>),
-}
-
-impl Bytes {
-    fn into_reader(self) -> Box<dyn Read + Send> {
-        match self {
-            Self::Held(bytes, memory) => Box::new(Held {
-                bytes,
-                _memory: memory,
+        match signer {
+            Some(expected) if !report.is_signed_by(expected) => Err(Error::WrongSigner {
+                name: name.to_owned(),
+                expected: expected.to_owned(),
             }),
-            Self::Again(reader) => reader,
-        }
-    }
-}
-
-struct Held {
-    bytes: Cursor<Vec<u8>>,
-    _memory: OwnedSemaphorePermit,
-}
-
-impl Read for Held {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.bytes.read(buf)
-    }
-}
-
-struct Cancellable<'a, R> {
-    inner: R,
-    cancelled: &'a AtomicBool,
-}
-
-impl<R: Read> Read for Cancellable<'_, R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if self.cancelled.load(Ordering::Relaxed) {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
-        self.inner.read(buf)
-    }
-}
-
-fn read(name: &str, mut from: impl Read, mut take: impl FnMut(&[u8])) -> Result<()> {
-    let mut buffer = vec![0; 1 << 17];
-    loop {
-        match from.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(count) => take(&buffer[..count]),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => {
-                return Err(match e.downcast::<Error>() {
-                    Ok(error) => error,
-                    Err(source) => Error::io("read", name, source),
-                });
-            }
+            _ => Ok(report
+                .warnings
+                .iter()
+                .map(|warning| format!("{name}: {warning}"))
+                .collect()),
         }
     }
 }

@@ -96,6 +96,21 @@ fn a_body_that_stalls_is_asked_for_again() {
 }
 
 #[test]
+fn a_body_that_breaks_off_is_gone_on_with_where_it_ended() {
+    for fault in [Fault::AnswerCut, Fault::AnswerStalled] {
+        let run = Run::on(Servers::default().quick(), "half", once("GetObject", fault));
+        let ranges = run.seen.iter().filter(|it| it.operation() == "GetObject");
+        let ranges: Vec<_> = ranges.filter_map(|it| it.header("range")).collect();
+        let (half, quarter) = (PART / 2, PART / 4);
+        let expected = [
+            format!("bytes=0-{}", half - 1),
+            format!("bytes={quarter}-{}", half - 1),
+        ];
+        assert_eq!(ranges[..2], expected, "{fault:?}");
+    }
+}
+
+#[test]
 fn what_was_altered_on_its_way_to_the_server_is_sent_again() {
     each_is_survived(&["PutObject", "UploadPart"], Fault::RequestAltered);
 }

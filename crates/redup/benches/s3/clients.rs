@@ -7,7 +7,6 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Instant;
 
 use redup_engine::transfer::Transfer;
 use redup_s3::{S3Options, S3Storage};
@@ -169,7 +168,6 @@ pub(crate) fn store(words: &[&str]) {
     let [way, endpoint, name, file] = words else {
         panic!("{words:?}");
     };
-    let started = Instant::now();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let TargetUrl::S3(url) = TargetUrl::parse(OsStr::new("s3://bench/")).unwrap() else {
         panic!("an S3 URL");
@@ -189,9 +187,11 @@ pub(crate) fn store(words: &[&str]) {
     } else {
         let len = transfer.length(name).unwrap();
         let mut object = transfer.read(name, len);
-        copy(&mut buffer, &mut object, &mut File::create(file).unwrap());
+        let mut file = File::create(file).unwrap();
+        while let Some(chunk) = object.next_chunk().unwrap() {
+            file.write_all(&chunk).unwrap();
+        }
     }
-    println!("seconds {}", started.elapsed().as_secs_f64());
 }
 
 fn copy(buffer: &mut [u8], from: &mut impl Read, to: &mut impl Write) {

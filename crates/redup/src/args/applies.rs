@@ -25,6 +25,7 @@ pub(super) fn applies(spec: &OptionSpec, command: Command) -> bool {
     let has_archive = command != Probe;
     match spec.id {
         Opt::ArchiveDir | Opt::Name | Opt::MetadataSyncMode | Opt::CheckRemote => has_archive,
+        Opt::MemoryLimit => writes || reads || command == Probe,
         Opt::Tempdir | Opt::CompareData => command == Verify,
         Opt::Force => command == Restore || deletes,
         Opt::DryRun => writes || command == Restore || deletes,

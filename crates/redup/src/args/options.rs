@@ -33,6 +33,7 @@ pub(crate) enum Opt {
     Json,
     MetadataSyncMode,
     CheckRemote,
+    MemoryLimit,
     CurrentTime,
     SkipVolume,
     FailOnVolume,

@@ -28,10 +28,6 @@ use crate::signals::LastDeed;
 use crate::times::Clock;
 use crate::ui::{Narrator, Ui, standard_offset};
 
-/// Bytes that transfers may hold in memory: enough for eight parts of 8 MiB on their way and as many
-/// being filled, within the 512 MiB that the whole process keeps to.
-const TRANSFER_MEMORY: u64 = 128 << 20;
-
 /// How long a signal waits for uploads to be given up at the store.
 const TIME_TO_GIVE_UP: Duration = Duration::from_secs(5);
 
@@ -159,7 +155,7 @@ impl Session {
             archive_dir: self.places.archive_dir.clone(),
             naming: config::naming(args),
             keys: Arc::new(keys),
-            transfer_memory: TRANSFER_MEMORY,
+            transfer_memory: config::transfer_memory(args),
             thaw: args.options.text(Opt::S3RestoreTier).is_some(),
             sync: self.sync(),
         })

@@ -4,6 +4,7 @@ mod expand;
 mod gpg_options;
 mod host;
 mod keys;
+mod memory;
 mod rules;
 mod store;
 
@@ -25,6 +26,7 @@ pub(crate) use expand::expand;
 pub(crate) use gpg_options::{CompressAlgo, GpgOptions};
 pub(crate) use host::Host;
 pub(crate) use keys::{Encryption, Keys};
+pub(crate) use memory::transfer_memory;
 pub(crate) use rules::{ArchiveRules, archive_rules, rules};
 pub(crate) use store::{Store, open, shown, store, volsize};
 

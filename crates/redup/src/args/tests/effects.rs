@@ -258,6 +258,10 @@ const SHOWN: &[(&str, &[&str])] = &[
         &["--file-changed", "--show-changes-in-set"],
     ),
     (
+        "s3/options::a_volume_is_fetched_once_where_memory_allows",
+        &["--memory-limit"],
+    ),
+    (
         "s3/options::a_connection_is_unencrypted_when_asked_for",
         &["--s3-unencrypted-connection"],
     ),

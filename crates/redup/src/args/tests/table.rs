@@ -75,6 +75,7 @@ fn options_of_our_own_are_few_and_named() {
         ours,
         [
             "json",
+            "memory-limit",
             "compress-level",
             "secret-key-file",
             "keep-last",

@@ -164,6 +164,38 @@ fn stays_at(wanted: usize, count: impl Fn() -> usize) -> impl FnMut() -> bool {
 }
 
 #[test]
+fn a_volume_is_fetched_once_where_memory_allows() {
+    let server = S3sServer::start();
+    let mut env = env(&server);
+    let recorder = Recorder::before(&server);
+    env.set("AWS_ENDPOINT_URL_S3", recorder.endpoint_url());
+    env.options = vec!["--volsize=25".into()];
+    trees::filler(30).write(&env.source());
+    env.backup(&redup(), "full", TIMES[0]).ok();
+    let of_volumes = |request: &&Request| request.target.contains("difftar");
+    let seen = recorder.seen();
+    let puts = seen.iter().filter(|request| request.method == "PUT");
+    let stored: usize = puts.filter(of_volumes).map(|it| it.len).sum();
+    let mut fetched = |limit: &str| -> usize {
+        let before = recorder.seen().len();
+        env.options = vec![format!("--memory-limit={limit}")];
+        env.restored(&redup(), None);
+        let seen = recorder.seen().split_off(before);
+        let ranges = seen.iter().filter(of_volumes);
+        ranges.filter_map(|it| range_len(it.header("range")?)).sum()
+    };
+    assert_eq!(fetched("512"), stored);
+    let again = fetched("64");
+    assert!(again > stored * 3 / 2, "{again} of {stored}");
+}
+
+/// The length that a header like `bytes=0-99` asks for.
+fn range_len(range: &str) -> Option<usize> {
+    let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+    Some(last.parse::<usize>().ok()? + 1 - first.parse::<usize>().ok()?)
+}
+
+#[test]
 fn a_part_is_given_up_after_the_time_asked_for() {
     // By its size it would be given more than two minutes.
     let limit = Duration::from_secs(60);

@@ -1,0 +1,123 @@
+//! A volume on its way: hashed as it comes, and kept where there is room for it.
+
+use std::collections::VecDeque;
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::{Buf, Bytes};
+use sha1::{Digest, Sha1};
+
+use crate::transfer::{Hold, ObjectReader, Transfer};
+use crate::{Error, Result};
+
+/// Reads an object once, from its start. What is read is not checked yet.
+pub(super) struct Incoming<'a> {
+    object: ObjectReader,
+    hash: Sha1,
+    current: Bytes,
+    kept: Option<Kept>,
+    /// What went wrong with the store, which readers in between could tell in their words only.
+    failure: Option<Error>,
+    cancelled: &'a AtomicBool,
+}
+
+impl<'a> Incoming<'a> {
+    /// Begins to read; given up with an error once `cancelled` is set.
+    pub(super) fn open(
+        transfer: &Transfer,
+        name: &str,
+        len: u64,
+        cancelled: &'a AtomicBool,
+    ) -> Self {
+        Self {
+            object: transfer.read(name, len),
+            hash: Sha1::new(),
+            current: Bytes::new(),
+            kept: transfer.try_hold(len).map(Kept::new),
+            failure: None,
+            cancelled,
+        }
+    }
+
+    /// Reads what is left; the hash of all, and all of it if it was kept.
+    ///
+    /// # Errors
+    /// When the store has failed, now or before.
+    pub(super) fn finish(mut self) -> Result<([u8; 20], Option<Kept>)> {
+        while self.failure.is_none() && self.advance() {}
+        match self.failure {
+            Some(failure) => Err(failure),
+            None => Ok((self.hash.finalize().into(), self.kept)),
+        }
+    }
+
+    /// Takes the next bytes, if there are any.
+    fn advance(&mut self) -> bool {
+        let next = match self.cancelled.load(Ordering::Relaxed) {
+            true => Err(Error::Internal("a volume check that was called off")),
+            false => self.object.next_chunk(),
+        };
+        match next {
+            Ok(Some(chunk)) => {
+                self.hash.update(&chunk);
+                if let Some(kept) = &mut self.kept {
+                    kept.chunks.push_back(chunk.clone());
+                }
+                self.current = chunk;
+                true
+            }
+            Ok(None) => false,
+            Err(error) => {
+                self.failure = Some(error);
+                false
+            }
+        }
+    }
+}
+
+impl Read for Incoming<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        while self.current.is_empty() && !buf.is_empty() {
+            if self.failure.is_some() || !self.advance() {
+                return match self.failure {
+                    Some(_) => Err(io::Error::other("the store failed")),
+                    None => Ok(0),
+                };
+            }
+        }
+        Ok(take(&mut self.current, buf))
+    }
+}
+
+/// A volume in memory, freed as it is read.
+pub(super) struct Kept {
+    chunks: VecDeque<Bytes>,
+    memory: Hold,
+}
+
+impl Kept {
+    fn new(memory: Hold) -> Self {
+        let chunks = VecDeque::new();
+        Self { chunks, memory }
+    }
+}
+
+impl Read for Kept {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let Some(first) = self.chunks.front_mut() else {
+            return Ok(0);
+        };
+        let taken = take(first, buf);
+        if first.is_empty() {
+            self.chunks.pop_front();
+        }
+        self.memory.release(taken as u64);
+        Ok(taken)
+    }
+}
+
+fn take(from: &mut Bytes, buf: &mut [u8]) -> usize {
+    let taken = from.len().min(buf.len());
+    from.copy_to_slice(&mut buf[..taken]);
+    taken
+}
