@@ -2,107 +2,113 @@
 //!
 //! Every upload names CRC32 on create, each part and complete, with the value computed here: that
 //! form works on the most servers, and lets the server find damage on the way. It is of the whole object,
-//! not a checksum of the parts' checksums, so that HEAD tells whether an object is what was sent. A server other than
-//! Amazon's that refuses its first upload because of it is asked again without, and so for the
-//! rest of the run.
+//! not a checksum of the parts' checksums, so that HEAD tells whether an object is what was sent; a server
+//! that keeps no such checksum says so on create, and is asked for those of the parts alone.
+//!
+//! A server other than Amazon's that refuses its first upload for a reason that may be this one is asked
+//! again without. If that helps, so it stays for the rest of the run, and the user is told.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_smithy_types::base64;
+use redup_storage::ErrorKind;
 
 use crate::error::Failure;
 
 /// Whether uploads carry checksums.
 #[derive(Debug)]
 pub(crate) struct Checksums {
-    state: AtomicU8,
+    state: Mutex<State>,
     may_be_refused: bool,
-    /// Whether uploads ask for something else that a server may not have.
-    asks_more: bool,
 }
 
-/// Checksums are sent, and no upload has succeeded yet.
-const TRIED: u8 = 0;
-/// Checksums are sent, and the server is known to take them.
-const PROVEN: u8 = 1;
-/// No checksums are sent.
-const OFF: u8 = 2;
+#[derive(Debug)]
+enum State {
+    /// They are sent, and no upload has succeeded yet.
+    Tried,
+    /// They are sent, and the server is known to take them.
+    Taken,
+    /// They are left out to see whether that helps, since this was the answer to them.
+    Doubted { answer: String },
+    /// They are not sent.
+    Off,
+}
 
 impl Checksums {
     /// Checksums from the start, if `wanted`; given up when refused, if `may_be_refused`.
     pub(crate) fn new(wanted: bool, may_be_refused: bool) -> Self {
+        let state = if wanted { State::Tried } else { State::Off };
         Self {
-            state: AtomicU8::new(if wanted { TRIED } else { OFF }),
+            state: Mutex::new(state),
             may_be_refused,
-            asks_more: false,
         }
     }
 
-    /// The same where uploads ask for something else that a server may not have, if `asks_more`: then one
-    /// that does not do something (501) has to name checksums.
-    pub(crate) fn among_others(self, asks_more: bool) -> Self {
-        Self { asks_more, ..self }
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the next upload is to carry checksums.
     pub(crate) fn enabled(&self) -> bool {
-        self.state.load(Ordering::Acquire) != OFF
+        matches!(*self.state(), State::Tried | State::Taken)
     }
 
-    /// An upload with checksums has succeeded: what fails from here on has other reasons.
-    pub(crate) fn proven(&self) {
-        let exchange = (Ordering::AcqRel, Ordering::Relaxed);
-        self.state
-            .compare_exchange(TRIED, PROVEN, exchange.0, exchange.1)
-            .ok();
-    }
-
-    /// What to make of an upload with checksums that failed.
-    pub(crate) fn refused(&self, failure: &Failure) -> Verdict {
-        if !self.may_be_refused || !looks_like_refusal(failure, self.asks_more) {
-            return Verdict::Unrelated;
+    /// Data was taken, with checksums or without. Returns what the server answered to them, once, when it
+    /// turns out to have been about them.
+    pub(crate) fn succeeded(&self, with: bool) -> Option<String> {
+        let mut state = self.state();
+        match (&mut *state, with) {
+            (State::Tried, true) => *state = State::Taken,
+            (State::Doubted { answer }, false) => {
+                let answer = std::mem::take(answer);
+                *state = State::Off;
+                return Some(answer);
+            }
+            _ => {}
         }
-        match self
-            .state
-            .compare_exchange(TRIED, OFF, Ordering::AcqRel, Ordering::Acquire)
-        {
-            Ok(_) => Verdict::GivenUp,
-            Err(OFF) => Verdict::GivenUpBefore,
-            Err(_) => Verdict::Unrelated,
+        None
+    }
+
+    /// Data was refused, with checksums or without: whether to send it again without.
+    pub(crate) fn failed(&self, with: bool, failure: &Failure) -> bool {
+        if !self.may_be_refused || !may_be_about_checksums(failure) {
+            return false;
+        }
+        let mut state = self.state();
+        match (&*state, with) {
+            (State::Tried, true) => {
+                let answer = failure.answer();
+                *state = State::Doubted { answer };
+                true
+            }
+            // Another request has found it out meanwhile.
+            (State::Doubted { .. } | State::Off, true) => true,
+            // It was about something else.
+            (State::Doubted { .. }, false) => {
+                *state = State::Tried;
+                false
+            }
+            _ => false,
         }
     }
 }
 
-/// Whether a failed upload should be tried again without checksums.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// It failed for another reason.
-    Unrelated,
-    /// Yes, and this is the first to find it out.
-    GivenUp,
-    /// Yes, as another request has found out meanwhile.
-    GivenUpBefore,
-}
-
-/// The answers that servers were seen to give to checksums they do not know.
-fn looks_like_refusal(failure: &Failure, asks_more: bool) -> bool {
-    let message = failure.message.as_deref().unwrap_or_default();
-    let message = message.to_ascii_lowercase();
-    let names_checksums = || message.contains("checksum");
-    let names_it = || {
-        ["checksum", "x-amz-", "aws-chunked", "trailer"]
-            .iter()
-            .any(|word| message.contains(word))
-    };
+/// Whether a server may mean checksums when it refuses an upload like this: servers that do not know them
+/// have many words for it. What we know to be about something else is not that.
+pub(crate) fn may_be_about_checksums(failure: &Failure) -> bool {
     match (failure.status, failure.code.as_deref()) {
-        (Some(400..=499), Some("InvalidArgument" | "InvalidDigest" | "UnsupportedArgument")) => {
-            names_it()
-        }
+        (Some(501), _) => true,
         (
-            Some(400..=403),
-            Some("InvalidRequest" | "XAmzContentSHA256Mismatch" | "SignatureDoesNotMatch"),
+            Some(400..=499),
+            Some(
+                "MalformedXML"
+                | "MethodNotAllowed"
+                | "NotImplemented"
+                | "SignatureDoesNotMatch"
+                | "XAmzContentSHA256Mismatch",
+            ),
         ) => true,
-        (Some(501), _) => !asks_more || names_checksums(),
+        (Some(400..=499), _) => failure.kind() == ErrorKind::Other,
         _ => false,
     }
 }
@@ -152,30 +158,47 @@ mod tests {
         assert_eq!(encode(combine(known)), crc32(b"123456789"));
     }
 
+    /// What servers were seen to answer to checksums that they do not know.
+    const REFUSALS: [(u16, &str, &str); 6] = [
+        (400, "XAmzContentSHA256Mismatch", ""),
+        (
+            400,
+            "InvalidArgument",
+            "Unsupported header 'x-amz-sdk-checksum-algorithm'",
+        ),
+        (400, "InvalidRequest", "aws-chunked is not supported"),
+        (400, "", ""),
+        (403, "SignatureDoesNotMatch", ""),
+        (501, "NotImplemented", ""),
+    ];
+
+    fn answered((status, code, message): (u16, &str, &str)) -> Failure {
+        Failure::answered(status, code, message)
+    }
+
     #[test]
-    fn refusals_of_servers_are_recognised() {
-        for (status, code, message) in [
-            (400, "XAmzContentSHA256Mismatch", ""),
-            (
-                400,
-                "InvalidArgument",
-                "Unsupported header 'x-amz-sdk-checksum-algorithm'",
-            ),
-            (403, "SignatureDoesNotMatch", ""),
-            (501, "NotImplemented", ""),
-        ] {
+    fn what_helps_when_left_out_stays_out_and_is_told_once() {
+        for refusal in REFUSALS.map(answered) {
             let checksums = Checksums::new(true, true);
-            assert_eq!(
-                checksums.refused(&Failure::answered(status, code, message)),
-                Verdict::GivenUp
-            );
+            assert!(checksums.failed(true, &refusal));
+            assert!(checksums.failed(true, &refusal), "a request in flight then");
             assert!(!checksums.enabled());
-            let again = checksums.refused(&Failure::answered(status, code, message));
-            assert_eq!(
-                again,
-                Verdict::GivenUpBefore,
-                "a request in flight at the time"
-            );
+            assert_eq!(checksums.succeeded(false), Some(refusal.answer()));
+            assert_eq!(checksums.succeeded(false), None);
+            assert!(!checksums.enabled());
+            assert!(!checksums.failed(false, &refusal));
+        }
+    }
+
+    #[test]
+    fn what_does_not_help_when_left_out_was_not_the_reason() {
+        for refusal in REFUSALS.map(answered) {
+            let checksums = Checksums::new(true, true);
+            assert!(checksums.failed(true, &refusal));
+            assert!(!checksums.failed(false, &refusal));
+            assert!(checksums.enabled());
+            assert_eq!(checksums.succeeded(true), None);
+            assert!(!checksums.failed(true, &refusal), "they were taken since");
         }
     }
 
@@ -184,38 +207,30 @@ mod tests {
         let checksums = Checksums::new(true, true);
         for (status, code) in [
             (403, "AccessDenied"),
-            (400, "InvalidArgument"),
+            (403, ""),
+            (400, "ExpiredToken"),
+            (400, "BadDigest"),
+            (400, "InvalidStorageClass"),
+            (404, "NoSuchBucket"),
             (503, "SlowDown"),
+            (500, "InternalError"),
         ] {
-            assert_eq!(
-                checksums.refused(&Failure::answered(status, code, "class")),
-                Verdict::Unrelated
-            );
+            let failure = Failure::answered(status, code, "");
+            assert!(!checksums.failed(true, &failure), "{code}");
         }
         assert!(checksums.enabled());
     }
 
     #[test]
-    fn a_server_without_a_key_service_or_a_class_is_not_taken_to_refuse_checksums() {
-        let refusal = Failure::answered(501, "NotImplemented", "server side encryption");
-        let with_kms = Checksums::new(true, true).among_others(true);
-        assert_eq!(with_kms.refused(&refusal), Verdict::Unrelated);
-        let named = Failure::answered(501, "NotImplemented", "x-amz-checksum-crc32");
-        assert_eq!(with_kms.refused(&named), Verdict::GivenUp);
-    }
-
-    #[test]
     fn a_server_that_took_them_once_and_amazon_are_not_doubted() {
-        let refusal = Failure::answered(403, "SignatureDoesNotMatch", "");
-        let proven = Checksums::new(true, true);
-        proven.proven();
-        assert_eq!(proven.refused(&refusal), Verdict::Unrelated);
-        assert_eq!(
-            Checksums::new(true, false).refused(&refusal),
-            Verdict::Unrelated
-        );
+        for refusal in REFUSALS.map(answered) {
+            let taken = Checksums::new(true, true);
+            assert_eq!(taken.succeeded(true), None);
+            assert!(!taken.failed(true, &refusal));
+            assert!(!Checksums::new(true, false).failed(true, &refusal));
+        }
         let off = Checksums::new(false, true);
-        off.proven();
+        assert_eq!(off.succeeded(false), None);
         assert!(!off.enabled());
     }
 }

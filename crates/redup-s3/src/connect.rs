@@ -29,13 +29,13 @@ use redup_storage::{Buffers, ErrorKind, ObjectKind, Op, Result, S3Location};
 use crate::checksum::Checksums;
 use crate::endpoint::{Configured, Endpoint};
 use crate::error::{Failure, Place};
-use crate::gauge::Gauge;
+use crate::gauge::{Gauge, LONGEST_WAIT};
 use crate::options::{Keys, Notice, S3Options};
 use crate::profile;
 use crate::renewal::Renewal;
 use crate::retries::{Distrust, Redirects, retries};
 use crate::storage::{Bucket, S3Storage};
-use crate::{Encryption, http, stall};
+use crate::{http, stall};
 
 /// Ranges on their way at once, and those that are being read.
 const BUFFERS: usize = 20;
@@ -293,7 +293,6 @@ pub(crate) fn bucket(
     let class = options
         .classes
         .choose(ObjectKind::Volume, None, endpoint.on_amazon);
-    let asks_more = class.is_some() || options.encryption != Encryption::BucketDefault;
     let client = client(options, config, endpoint, region, &gauge);
     Bucket {
         client,
@@ -304,14 +303,14 @@ pub(crate) fn bucket(
             region: region.to_owned(),
             on_amazon: endpoint.on_amazon,
             dual_stack: endpoint.is_dual_stack(),
-            kms: matches!(options.encryption, Encryption::Kms { .. }),
+            encryption: options.encryption.clone(),
             class: class.map(|class| class.as_str().to_owned()),
         },
         options: options.clone(),
         part_size: options.settled_part_size(),
         gauge,
         buffers: Buffers::new(BUFFERS),
-        checksums: Checksums::new(checksums, !endpoint.on_amazon).among_others(asks_more),
+        checksums: Checksums::new(checksums, !endpoint.on_amazon),
     }
 }
 
@@ -332,7 +331,8 @@ pub(crate) fn client(
         .region(Region::new(region.to_owned()))
         .use_dual_stack(endpoint.dual_stack)
         .force_path_style(endpoint.path_style)
-        .retry_config(retries(options.attempts))
+        // No wait is longer than this, those that the server asks for included.
+        .retry_config(retries(options.attempts).with_max_backoff(LONGEST_WAIT))
         .retry_classifier(Redirects)
         .retry_classifier(Distrust)
         .retry_classifier(gauge.clone())

@@ -11,6 +11,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use redup_storage::{Error, ErrorKind, Op};
 
 use crate::hint::hint;
+use crate::options::Encryption;
 
 /// A failed request, reduced to what matters.
 #[derive(Debug, Default)]
@@ -23,7 +24,7 @@ pub(crate) struct Failure {
     pub(crate) message: Option<String>,
     /// What the server's operator can find the request by.
     pub(crate) request_id: Option<String>,
-    /// Where the bucket is, which Amazon adds to every answer.
+    /// Where the bucket is, which Amazon adds to every answer, and others to one that refuses the region.
     pub(crate) bucket_region: Option<String>,
     retry_after: Option<Duration>,
     trouble: Trouble,
@@ -49,6 +50,8 @@ pub(crate) enum Trouble {
     Connection,
     /// An answer that makes no sense.
     Garbled,
+    /// The server's URL is none.
+    Address,
     /// The request could not even be made.
     Request,
 }
@@ -63,12 +66,18 @@ pub(crate) struct Place {
     pub(crate) region: String,
     pub(crate) on_amazon: bool,
     pub(crate) dual_stack: bool,
-    pub(crate) kms: bool,
+    /// What the server is asked to encrypt with.
+    pub(crate) encryption: Encryption,
     /// The storage class of volumes, where one is named.
     pub(crate) class: Option<String>,
 }
 
 impl Place {
+    /// Whether a key of a key management service is asked for.
+    pub(crate) fn with_kms(&self) -> bool {
+        matches!(self.encryption, Encryption::Kms { .. })
+    }
+
     /// The target in words, without a slash at its end.
     pub(crate) fn location(&self) -> String {
         let prefix = self.prefix.trim_end_matches('/');
@@ -113,10 +122,22 @@ impl Failure {
                 .and_then(|seconds| seconds.trim().parse().ok())
                 .map(|seconds: u64| Duration::from_secs(seconds.min(3600)));
         }
+        let success = failure.status.is_some_and(|status| status < 300);
         match error {
+            // What the server sent in place of an answer cannot be read.
+            SdkError::ServiceError(service) if success && service.err().code().is_none() => {
+                failure.trouble = Trouble::Garbled;
+                failure.cause = Some(Cause::of(error));
+            }
             SdkError::ServiceError(service) => {
-                failure.code = service.err().code().map(one_line);
-                failure.message = service.err().message().map(one_line);
+                let told = |text: &str| Some(one_line(text)).filter(|text| !text.is_empty());
+                failure.code = service.err().code().and_then(told);
+                failure.message = service.err().message().and_then(told);
+                if failure.code.as_deref() == Some("AuthorizationHeaderMalformed") {
+                    let body = service.raw().body().bytes().unwrap_or_default();
+                    let region = expected_region(&String::from_utf8_lossy(body));
+                    failure.bucket_region = failure.bucket_region.or(region);
+                }
             }
             SdkError::ResponseError(_) => {
                 failure.trouble = Trouble::Garbled;
@@ -146,7 +167,7 @@ impl Failure {
             Trouble::None => kind_of_answer(self.status, self.code.as_deref()),
             Trouble::NoCredentials => ErrorKind::Credentials,
             Trouble::Timeout => ErrorKind::Timeout,
-            Trouble::Tls | Trouble::Request => ErrorKind::Other,
+            Trouble::Tls | Trouble::Address | Trouble::Request => ErrorKind::Other,
             Trouble::Garbled => match self.status {
                 Some(status) if status >= 300 => kind_of_answer(Some(status), None),
                 _ => ErrorKind::Corrupt,
@@ -199,7 +220,9 @@ impl Failure {
             Trouble::None if self.code.as_deref() == Some("NoSuchUpload") => {
                 "the upload was given up at the server".into()
             }
-            Trouble::None if kind == ErrorKind::NotFound => "does not exist".into(),
+            Trouble::None if kind == ErrorKind::NotFound && !op.is_upload() => {
+                "does not exist".into()
+            }
             Trouble::None | Trouble::Garbled => self.answer(),
             Trouble::NoCredentials => "no usable credentials".into(),
             Trouble::Timeout => "no answer in time".into(),
@@ -208,6 +231,7 @@ impl Failure {
             Trouble::Refused => format!("{}: connection refused", server(place)),
             Trouble::Tls => format!("{}: no trusted connection", server(place)),
             Trouble::Connection => format!("{}: connection failed", server(place)),
+            Trouble::Address => format!("{} is not the URL of a server", server(place)),
             Trouble::Request => "the request cannot be made".into(),
         };
         let mut error = Error::new(kind, op, place.object(name)).with_detail(detail);
@@ -228,6 +252,17 @@ impl Failure {
         self.kind() == ErrorKind::NotFound && self.code.as_deref() != Some("NoSuchBucket")
     }
 
+    /// Whether the server does not have what was asked for among its requests.
+    pub(crate) fn means_unknown_request(&self) -> bool {
+        match (self.status, self.code.as_deref()) {
+            (Some(405 | 501), _) => true,
+            (Some(400), Some(code)) => {
+                ["InvalidArgument", "InvalidRequest", "NotImplemented"].contains(&code)
+            }
+            _ => false,
+        }
+    }
+
     /// A 404 means the bucket when it says so, or when nothing but the bucket was asked for.
     pub(crate) fn means_missing_bucket(&self, op: Op) -> bool {
         match self.code.as_deref() {
@@ -235,6 +270,18 @@ impl Failure {
             _ => self.status == Some(404) && matches!(op, Op::Connect | Op::List),
         }
     }
+}
+
+/// The region that an answer says it wants: as a field of its own, or in words such as `the region
+/// 'us-east-1' is wrong; expecting 'garage'`.
+fn expected_region(answer: &str) -> Option<String> {
+    let between = |before, after| {
+        let (_, rest) = answer.split_once(before)?;
+        let (region, _) = rest.split_once(after)?;
+        let valid = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        (!region.is_empty() && region.chars().all(valid)).then(|| region.to_owned())
+    };
+    between("<Region>", "</Region>").or_else(|| between("expecting '", "'"))
 }
 
 fn server(place: &Place) -> String {
@@ -327,6 +374,9 @@ pub(crate) fn trouble(error: &(dyn StdError + 'static)) -> Trouble {
         let text = cause.to_string();
         if text.contains("dns error") || text.contains("failed to lookup address") {
             return Trouble::UnknownHost;
+        }
+        if text.contains("was not a valid URI") {
+            return Trouble::Address;
         }
         if text.contains("certificate") || text.contains("corrupt message") {
             return Trouble::Tls;

@@ -17,7 +17,7 @@ const START: usize = 8;
 const MOST: usize = 16;
 
 /// What a server can make us wait with `Retry-After`.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// The watch of one store. Clones share it.
 #[derive(Debug, Clone)]

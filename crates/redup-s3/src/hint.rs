@@ -3,6 +3,7 @@
 use redup_storage::{ErrorKind, Op};
 
 use crate::error::{Failure, Place, Trouble};
+use crate::options::Encryption;
 
 /// A hint for the failure, where there is something to do about it.
 pub(crate) fn hint(failure: &Failure, op: Op, place: &Place) -> Option<String> {
@@ -26,7 +27,7 @@ fn hint_on_answer(failure: &Failure, op: Op, place: &Place) -> Option<String> {
             "the temporary credentials have expired or do not fit: renew AWS_SESSION_TOKEN and its keys"
                 .into()
         }
-        "AuthorizationHeaderMalformed" => match expected_region(failure) {
+        "AuthorizationHeaderMalformed" => match &failure.bucket_region {
             Some(region) => format!("the server expects --s3-region-name {region}"),
             None => format!(
                 "the server expects another region than {}: name it with --s3-region-name",
@@ -41,8 +42,14 @@ fn hint_on_answer(failure: &Failure, op: Op, place: &Place) -> Option<String> {
         "PermanentRedirect" | "TemporaryRedirect" | "IllegalLocationConstraintException" => {
             elsewhere_hint(place)
         }
-        "KMS.NotFoundException" | "KMS.DisabledException" | "KMSNotConfigured" => kms_hint(),
-        "NotImplemented" | "InternalError" if place.kms && is_upload(op) => kms_hint(),
+        "KMS.NotFoundException" | "KMS.DisabledException" | "KMSNotConfigured" => KMS.into(),
+        "AccessControlListNotSupported" => {
+            "the bucket takes no grants: leave out --s3-kms-grant, which is one".into()
+        }
+        "NotImplemented" | "InternalError" if encrypts(op, place) => encryption_hint(place),
+        "InvalidRequest" | "InvalidArgument" if encrypts(op, place) && place.class.is_none() => {
+            encryption_hint(place)
+        }
         "InvalidBucketName" => format!(
             "{bucket:?} is taken as the bucket; if it is a server, name it with --s3-endpoint-url"
         ),
@@ -54,7 +61,7 @@ fn hint_on_answer(failure: &Failure, op: Op, place: &Place) -> Option<String> {
             "not every class has every tier: try --s3-restore-tier Standard".into()
         }
         "InvalidStorageClass" => class_hint(place),
-        "InvalidArgument" | "NotImplemented" if place.class.is_some() && is_upload(op) => {
+        "InvalidArgument" | "NotImplemented" if place.class.is_some() && op.is_upload() => {
             class_hint(place)
         }
         _ if failure.means_missing_bucket(op) => {
@@ -75,14 +82,6 @@ fn hint_on_answer(failure: &Failure, op: Op, place: &Place) -> Option<String> {
     Some(hint)
 }
 
-/// The region in a message such as `the region 'us-east-1' is wrong; expecting 'garage'`.
-fn expected_region(failure: &Failure) -> Option<&str> {
-    let (_, rest) = failure.message.as_deref()?.split_once("expecting '")?;
-    let (region, _) = rest.split_once('\'')?;
-    let valid = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    (!region.is_empty() && region.chars().all(valid)).then_some(region)
-}
-
 fn elsewhere_hint(place: &Place) -> String {
     format!(
         "the bucket is in another region than {}: name it with --s3-region-name",
@@ -90,10 +89,21 @@ fn elsewhere_hint(place: &Place) -> String {
     )
 }
 
-fn kms_hint() -> String {
-    "check --s3-kms-key-id, and that the server has a key management service; \
-     --s3-use-server-side-encryption needs none"
-        .into()
+const KMS: &str = "check --s3-kms-key-id, and that the server has a key management service; \
+                   --s3-use-server-side-encryption needs none";
+
+/// Whether this stores something that the server is asked to encrypt.
+fn encrypts(op: Op, place: &Place) -> bool {
+    op.is_upload() && place.encryption != Encryption::BucketDefault
+}
+
+fn encryption_hint(place: &Place) -> String {
+    match place.with_kms() {
+        true => KMS.into(),
+        false => "the server may not be set up to encrypt: leave out \
+                  --s3-use-server-side-encryption, or ask its operator"
+            .into(),
+    }
 }
 
 fn class_hint(place: &Place) -> String {
@@ -102,10 +112,6 @@ fn class_hint(place: &Place) -> String {
         "the server does not have the storage class {class}: name one that it has, such as \
          --s3-storage-class STANDARD"
     )
-}
-
-fn is_upload(op: Op) -> bool {
-    matches!(op, Op::Put | Op::BeginUpload | Op::PutPart | Op::Complete)
 }
 
 fn permission_hint(op: Op, place: &Place) -> String {
@@ -121,7 +127,7 @@ fn permission_hint(op: Op, place: &Place) -> String {
         Op::Abort | Op::DiscardUnfinished => "s3:AbortMultipartUpload",
         _ => "s3:PutObject",
     };
-    let kms = match (place.kms, is_upload(op)) {
+    let kms = match (place.with_kms(), op.is_upload()) {
         (true, true) => ", and kms:GenerateDataKey and kms:Decrypt on the key",
         (true, false) if permission == "s3:GetObject" => ", and kms:Decrypt on the key",
         _ => "",
@@ -131,8 +137,10 @@ fn permission_hint(op: Op, place: &Place) -> String {
 
 fn hint_on_trouble(trouble: Trouble, failure: &Failure, place: &Place) -> Option<String> {
     let hint = match trouble {
-        Trouble::NoCredentials => {
-            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with AWS_PROFILE"
+        Trouble::NoCredentials => credentials_hint(failure).into(),
+        Trouble::Address => {
+            "a server's URL is like https://host or http://host:9000: check --s3-endpoint-url, and \
+             AWS_ENDPOINT_URL"
                 .into()
         }
         Trouble::NoRoute if place.on_amazon && !place.dual_stack => format!(
@@ -145,7 +153,9 @@ fn hint_on_trouble(trouble: Trouble, failure: &Failure, place: &Place) -> Option
             "name service does not answer: check this machine's network and /etc/resolv.conf".into()
         }
         Trouble::UnknownHost => match place.endpoint {
-            Some(_) => "check the host name in --s3-endpoint-url, and name service".into(),
+            Some(_) => {
+                "check the host name in --s3-endpoint-url or AWS_ENDPOINT_URL, and name service".into()
+            }
             None => "check --s3-region-name, and name service".into(),
         },
         Trouble::Refused => "check that the server is running, and the port".into(),
@@ -184,6 +194,33 @@ fn hint_on_trouble(trouble: Trouble, failure: &Failure, place: &Place) -> Option
         _ => return None,
     };
     Some(hint)
+}
+
+/// What to do about the place where credentials were looked for, or about there being none.
+fn credentials_hint(failure: &Failure) -> &'static str {
+    let hints = [
+        (
+            "SSO token",
+            "log in again with `aws sso login`, for the profile in use",
+        ),
+        (
+            "external process",
+            "run the profile's credential_process by hand: it has to print credentials as JSON",
+        ),
+        (
+            "ProfileFile provider",
+            "check the profile in ~/.aws/config and ~/.aws/credentials",
+        ),
+        (
+            "could not find source profile",
+            "check AWS_PROFILE, and the profiles in ~/.aws/config and ~/.aws/credentials",
+        ),
+    ];
+    let hint = hints.iter().find(|(words, _)| cause_has(failure, words));
+    hint.map_or(
+        "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with AWS_PROFILE",
+        |(_, hint)| hint,
+    )
 }
 
 fn speaks_plainly(place: &Place) -> bool {

@@ -15,7 +15,7 @@
 //! | `checksum` | checksums on uploads, and servers that refuse them |
 //! | `pace`, `gauge` | how many requests at once, from what they take |
 //! | `stall` | uploads that stand still, however slow the line is |
-//! | `storage`, `read`, `upload` | the requests |
+//! | `storage`, `list`, `read`, `upload` | the requests |
 //! | `facts` | what HEAD tells of an object; getting one out of an archive class |
 //! | `error` | what went wrong, in words that help |
 //!
@@ -32,6 +32,7 @@ mod facts;
 mod gauge;
 mod hint;
 mod http;
+mod list;
 mod options;
 mod pace;
 mod profile;

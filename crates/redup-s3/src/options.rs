@@ -248,6 +248,16 @@ pub enum Notice {
     InfrequentAccess,
 }
 
+impl Notice {
+    /// Whether it is nothing but what is to be expected of this server, every time.
+    pub fn is_routine(&self) -> bool {
+        match self {
+            Self::RegionFollowed { .. } | Self::HostInUrl { .. } => false,
+            Self::ChecksumsRefused { .. } | Self::InfrequentAccess => true,
+        }
+    }
+}
+
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -99,8 +99,8 @@ pub async fn reach(options: &S3Options) -> Result<Reach> {
     .await
     {
         Ok(Ok(addresses)) => addresses.map(|address| address.ip()).collect(),
-        Ok(Err(error)) => return Err(no_such_host(&found.host, options, Some(error))),
-        Err(_) => return Err(no_such_host(&found.host, options, None)),
+        Ok(Err(error)) => return Err(no_such_host(&found.host, &endpoint, Some(error))),
+        Err(_) => return Err(no_such_host(&found.host, &endpoint, None)),
     };
     found.resolved_in = start.elapsed();
     let of = |ipv6| -> Vec<IpAddr> {
@@ -255,13 +255,13 @@ fn no_connection(address: SocketAddr, error: std::io::Error) -> Error {
     Error::from_io(Op::Connect, address.to_string(), error).with_hint(hint)
 }
 
-fn no_such_host(host: &str, options: &S3Options, error: Option<std::io::Error>) -> Error {
+fn no_such_host(host: &str, endpoint: &Endpoint, error: Option<std::io::Error>) -> Error {
     let detail = match error {
         Some(_) => "no such host",
         None => "name service does not answer",
     };
-    let what = match options.endpoint_url {
-        Some(_) => "check the host name in --s3-endpoint-url, and name service",
+    let what = match endpoint.url {
+        Some(_) => "check the host name in --s3-endpoint-url or AWS_ENDPOINT_URL, and name service",
         None => "check --s3-region-name, the bucket's name, and name service",
     };
     let failure = Error::new(ErrorKind::Unreachable, Op::Connect, host)

@@ -5,3 +5,4 @@ mod downloads;
 mod messages;
 mod regions;
 mod uploads;
+mod waits;

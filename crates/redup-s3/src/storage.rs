@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
@@ -17,7 +17,7 @@ use redup_storage::{
 };
 use sha1::{Digest as _, Sha1};
 
-use crate::checksum::{Checksums, Verdict, crc32};
+use crate::checksum::{Checksums, crc32};
 use crate::connect::timeouts;
 use crate::error::{Failure, Place};
 use crate::facts::{self, SHA1_METADATA};
@@ -31,9 +31,6 @@ const CONTENT_TYPE: &str = "binary/octet-stream";
 
 /// The shortest range worth a request, as long as nothing is known of the line.
 const LEAST_RANGE: u64 = 2 << 20;
-
-/// Requests for one page of a listing; a server that pages in circles is not followed for ever.
-const MOST_PAGES: usize = 1_000_000;
 
 /// A backup's files below a prefix of a bucket. Clones share connections.
 ///
@@ -72,6 +69,11 @@ impl S3Storage {
     /// The region in use: the one asked for, or the bucket's own where that differs.
     pub fn region(&self) -> &str {
         &self.bucket.place.region
+    }
+
+    /// The storage class that is named for volumes, if any.
+    pub fn volume_class(&self) -> Option<&str> {
+        self.bucket.place.class.as_deref()
     }
 
     /// Whether the server is Amazon's.
@@ -202,15 +204,11 @@ impl Bucket {
         }
     }
 
-    /// Whether an upload that failed is to be made again without checksums.
-    pub(crate) fn gives_up_checksums(&self, failure: &Failure) -> bool {
-        let verdict = self.checksums.refused(failure);
-        if verdict == Verdict::GivenUp {
-            self.options.notify(&Notice::ChecksumsRefused {
-                answer: failure.answer(),
-            });
+    /// Notes that the server took data, with checksums or without.
+    pub(crate) fn took_data(&self, checksums: bool) {
+        if let Some(answer) = self.checksums.succeeded(checksums) {
+            self.options.notify(&Notice::ChecksumsRefused { answer });
         }
-        verdict != Verdict::Unrelated
     }
 
     /// Stores an object with one request.
@@ -246,56 +244,15 @@ impl Bucket {
             let settings = self.body_request(len, checksums);
             let failure = match request.customize().config_override(settings).send().await {
                 Ok(_) => {
-                    self.checksums.proven();
+                    self.took_data(checksums);
                     return Ok(());
                 }
                 Err(error) => Failure::of(&error),
             };
-            if !(checksums && self.gives_up_checksums(&failure)) {
+            if !self.checksums.failed(checksums, &failure) {
                 return Err(failure.into_error(op, name, &self.place));
             }
         }
-    }
-
-    async fn list(&self) -> Result<Vec<ObjectInfo>> {
-        let mut objects = Vec::new();
-        let mut token: Option<String> = None;
-        for _ in 0..MOST_PAGES {
-            let page = self
-                .client
-                .list_objects_v2()
-                .bucket(&self.place.bucket)
-                .set_prefix(Some(self.place.prefix.clone()).filter(|prefix| !prefix.is_empty()))
-                .delimiter("/")
-                .set_continuation_token(token.clone())
-                .customize()
-                .config_override(self.request_for(0))
-                .send()
-                .await
-                .map_err(|error| Failure::of(&error).into_error(Op::List, "", &self.place))?;
-            for object in page.contents() {
-                let name = object
-                    .key()
-                    .and_then(|key| key.strip_prefix(&self.place.prefix));
-                let len = object.size().and_then(|size| u64::try_from(size).ok());
-                if let (Some(name), Some(len)) = (name, len)
-                    && check_name(Op::List, "", name).is_ok()
-                {
-                    objects.push(ObjectInfo {
-                        access: facts::access_of_listed(object),
-                        ..ObjectInfo::new(name, len)
-                    });
-                }
-            }
-            let next = page.next_continuation_token().map(ToOwned::to_owned);
-            if next.is_none() || next == token || page.is_truncated() == Some(false) {
-                return Ok(objects);
-            }
-            token = next;
-        }
-        Err(self
-            .error(ErrorKind::Other, Op::List, "")
-            .with_detail("the listing does not end"))
     }
 
     /// What HEAD says of an object.
@@ -308,8 +265,11 @@ impl Bucket {
         };
         let begun = Instant::now();
         let answer = match self.ask_head(name, true).await {
-            // With a key of the key service, checksums need the permission to decrypt.
-            Err(failure) if failure.status == Some(403) => self.ask_head(name, false).await,
+            // With a key of the key service, checksums need the permission to decrypt; and a server may
+            // have none.
+            Err(failure) if matches!(failure.status, Some(403 | 405 | 501)) => {
+                self.ask_head(name, false).await
+            }
             answer => answer,
         };
         match answer {
@@ -343,27 +303,6 @@ impl Bucket {
             .map_err(|error| Failure::of(&error))
     }
 
-    /// The length of an object as a listing has it.
-    async fn listed_len(&self, op: Op, name: &str) -> Result<Option<i64>> {
-        let key = self.key(name);
-        let page = self
-            .client
-            .list_objects_v2()
-            .bucket(&self.place.bucket)
-            .prefix(&key)
-            .max_keys(1)
-            .customize()
-            .config_override(self.request_for(0))
-            .send()
-            .await
-            .map_err(|error| Failure::of(&error).into_error(op, name, &self.place))?;
-        match page.contents() {
-            // Of all keys that begin with it, the key itself is the first.
-            [object, ..] if object.key() == Some(&key) => Ok(object.size()),
-            _ => Err(self.error(ErrorKind::NotFound, op, name)),
-        }
-    }
-
     async fn delete(&self, name: &str) -> Result<()> {
         let answer = self
             .client
@@ -380,61 +319,6 @@ impl Bucket {
             }
             _ => Ok(()),
         }
-    }
-
-    async fn list_unfinished(&self) -> Result<Vec<Unfinished>> {
-        let mut found = Vec::new();
-        let mut marker: (Option<String>, Option<String>) = (None, None);
-        for _ in 0..MOST_PAGES {
-            let page = self
-                .client
-                .list_multipart_uploads()
-                .bucket(&self.place.bucket)
-                .set_prefix(Some(self.place.prefix.clone()).filter(|prefix| !prefix.is_empty()))
-                .set_key_marker(marker.0.clone())
-                .set_upload_id_marker(marker.1.clone())
-                .customize()
-                .config_override(self.request_for(0))
-                .send()
-                .await;
-            let page = match page.map_err(|error| Failure::of(&error)) {
-                Ok(page) => page,
-                // Some servers do not have this request.
-                Err(failure) if matches!(failure.status, Some(405 | 501)) => return Ok(found),
-                Err(failure) => {
-                    return Err(failure.into_error(Op::ListUnfinished, "", &self.place));
-                }
-            };
-            found.extend(
-                page.uploads()
-                    .iter()
-                    .filter_map(|upload| self.unfinished(upload)),
-            );
-            let next = (
-                page.next_key_marker().map(ToOwned::to_owned),
-                page.next_upload_id_marker().map(ToOwned::to_owned),
-            );
-            if page.is_truncated() != Some(true) || next == marker {
-                return Ok(found);
-            }
-            marker = next;
-        }
-        Ok(found)
-    }
-
-    /// An upload of ours: one directly below the prefix.
-    fn unfinished(&self, upload: &aws_sdk_s3::types::MultipartUpload) -> Option<Unfinished> {
-        let name = upload.key()?.strip_prefix(&self.place.prefix)?;
-        check_name(Op::ListUnfinished, "", name).ok()?;
-        let begun = upload
-            .initiated()
-            .and_then(|time| SystemTime::try_from(*time).ok());
-        let age = begun.and_then(|time| SystemTime::now().duration_since(time).ok());
-        Some(Unfinished {
-            name: Some(name.to_owned()),
-            age: age.unwrap_or_default(),
-            id: upload.upload_id()?.to_owned(),
-        })
     }
 
     /// Gives an upload up. One that is gone is not an error.

@@ -10,8 +10,9 @@ use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
 use redup_storage::{S3Url, TargetUrl};
+use tokio::sync::Notify;
 
-use crate::{Keys, S3Options, S3Storage};
+use crate::{Keys, Notice, S3Options, S3Storage};
 
 /// The S3 part of a URL.
 pub(crate) fn url(text: &str) -> S3Url {
@@ -33,6 +34,20 @@ pub(crate) fn options(bucket: &str) -> S3Options {
         attempts: 1,
         ..S3Options::new(url(&format!("s3://{bucket}/p")))
     }
+}
+
+/// The same options, and what the user is told.
+pub(crate) fn noting(options: S3Options) -> (S3Options, Arc<Mutex<Vec<Notice>>>) {
+    let notices = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&notices);
+    let notify = move |notice: &Notice| log.lock().unwrap().push(notice.clone());
+    (
+        S3Options {
+            notify: Some(Arc::new(notify)),
+            ..options
+        },
+        notices,
+    )
 }
 
 /// A request as the server sees it.
@@ -70,6 +85,8 @@ pub(crate) enum Answer {
     Status(u16, &'static [(&'static str, &'static str)], String),
     Broken(ConnectorError),
     Silence,
+    /// As soon as it is told to.
+    When(Arc<Notify>, Box<Self>),
 }
 
 impl Answer {
@@ -106,6 +123,10 @@ impl Answer {
             }
             Self::Broken(error) => HttpConnectorFuture::ready(Err(error)),
             Self::Silence => HttpConnectorFuture::new(std::future::pending()),
+            Self::When(told, answer) => HttpConnectorFuture::new(async move {
+                told.notified().await;
+                answer.response().await
+            }),
         }
     }
 }

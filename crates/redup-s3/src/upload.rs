@@ -13,7 +13,7 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUploa
 use bytes::Bytes;
 use redup_storage::{Error, ErrorKind, ObjectInfo, ObjectKind, Op, PartLedger, Result, Upload};
 
-use crate::checksum;
+use crate::checksum::{self, may_be_about_checksums};
 use crate::error::Failure;
 use crate::options::MAX_PARTS;
 use crate::storage::Bucket;
@@ -51,6 +51,8 @@ enum Phase {
 struct Session {
     id: String,
     checksums: bool,
+    /// Whether the server keeps a checksum of the whole object.
+    of_whole: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -149,11 +151,17 @@ impl S3Upload {
             let failure = match request.customize().config_override(settings).send().await {
                 Ok(answer) => {
                     let id = answer.upload_id().unwrap_or_default().to_owned();
-                    return Ok(Session { id, checksums });
+                    // Others keep one of the parts' checksums, or none.
+                    let whole = answer.checksum_type() == Some(&ChecksumType::FullObject);
+                    return Ok(Session {
+                        id,
+                        checksums,
+                        of_whole: checksums && (whole || place.on_amazon),
+                    });
                 }
                 Err(error) => Failure::of(&error),
             };
-            if !(checksums && self.bucket.gives_up_checksums(&failure)) {
+            if !self.bucket.checksums.failed(checksums, &failure) {
                 return Err(self.failed(Op::BeginUpload, failure));
             }
         }
@@ -163,19 +171,18 @@ impl S3Upload {
     /// long as no part has arrived.
     async fn restart(&self, refused: &Arc<Session>) {
         let _one_at_a_time = self.beginning.lock().await;
-        let is_current = |session: &Arc<Session>| Arc::ptr_eq(session, refused);
-        if self
-            .state()
-            .session
-            .take_if(|session| is_current(session))
-            .is_some()
-        {
+        if self.is_current(refused) {
+            self.state().session = None;
             // What cannot be aborted now is found by a later clean-up.
-            self.bucket
-                .abort(Op::Abort, &self.name, &refused.id)
-                .await
-                .ok();
+            let aborted = self.bucket.abort(Op::Abort, &self.name, &refused.id);
+            aborted.await.ok();
         }
+    }
+
+    fn is_current(&self, session: &Arc<Session>) -> bool {
+        let state = self.state();
+        let current = state.session.as_ref();
+        current.is_some_and(|current| Arc::ptr_eq(current, session))
     }
 
     async fn send_part(
@@ -227,11 +234,10 @@ impl S3Upload {
                     _ => Err(self.failed(Op::Complete, failure)),
                 };
             }
-            // Some servers take checksums on parts and not here, or not of the whole object. One that
-            // says that they differ (`BadDigest`) is believed.
-            let refused = ["InvalidDigest", "InvalidRequest", "InvalidArgument"]
-                .contains(&failure.code.as_deref().unwrap_or_default());
-            if !(checksums && refused && !self.bucket.place.on_amazon) {
+            // Some servers take checksums on parts and not here. One that says that they differ
+            // (`BadDigest`) is believed.
+            let refused = !self.bucket.place.on_amazon && may_be_about_checksums(&failure);
+            if !(checksums && refused) {
                 return Err(self.failed(Op::Complete, failure));
             }
             checksums = false;
@@ -272,7 +278,8 @@ impl S3Upload {
                     .build()
             })
             .collect();
-        let whole = self.sent_crc32(parts).filter(|_| checksums);
+        let whole = self.sent_crc32(parts);
+        let whole = whole.filter(|_| checksums && session.of_whole);
         let completed = CompletedMultipartUpload::builder()
             .set_parts(Some(completed))
             .build();
@@ -322,9 +329,7 @@ impl Upload for S3Upload {
             let session = self.session().await?;
             match self.send_part(&session, number, &data).await {
                 Ok(part) => {
-                    if session.checksums {
-                        self.bucket.checksums.proven();
-                    }
+                    self.bucket.took_data(session.checksums);
                     let mut state = self.state();
                     if number == 0 {
                         state.held = None;
@@ -333,9 +338,11 @@ impl Upload for S3Upload {
                     state.sent.insert(number, part);
                     return Ok(());
                 }
-                Err(failure) if session.checksums && self.bucket.gives_up_checksums(&failure) => {
+                Err(failure) if self.bucket.checksums.failed(session.checksums, &failure) => {
                     self.restart(&session).await;
                 }
+                // Another part has begun anew while this one was on its way.
+                Err(failure) if failure.means_missing_object() && !self.is_current(&session) => {}
                 Err(failure) => return Err(self.failed(Op::PutPart, failure)),
             }
         }

@@ -118,6 +118,14 @@ impl Op {
         }
     }
 
+    /// Whether data is stored by it.
+    pub fn is_upload(self) -> bool {
+        matches!(
+            self,
+            Self::Put | Self::BeginUpload | Self::PutPart | Self::Complete
+        )
+    }
+
     fn phrase(self) -> &'static str {
         match self {
             Self::Connect => "open",

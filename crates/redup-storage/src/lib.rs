@@ -31,7 +31,7 @@ pub use memory::MemoryStorage;
 pub use name::check_name;
 pub use parts::PartLedger;
 pub use store::{Access, ObjectInfo, ObjectKind, Storage, Tuning, Unfinished, Upload};
-pub use url::{FileUrl, S3Location, S3Url, TargetUrl, UrlError, masked};
+pub use url::{FileUrl, S3Location, S3Url, TargetUrl, UrlError, masked, percent_decoded};
 pub use wrap::{
     Action, Call, Fault, FaultRule, Interruptible, Record, Retry, RetryEvent, RetryPolicy, When,
 };

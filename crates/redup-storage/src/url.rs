@@ -243,7 +243,7 @@ fn is_known(scheme: &str) -> bool {
 }
 
 /// Replaces each `%XX` by its byte; anything that only looks like one stays.
-fn percent_decoded(text: &[u8]) -> Vec<u8> {
+pub fn percent_decoded(text: &[u8]) -> Vec<u8> {
     let hex = |byte: u8| {
         char::from(byte)
             .to_digit(16)

@@ -2,10 +2,14 @@
 
 use redup_storage::{ErrorKind, Storage};
 
-use crate::testing::{Answer, Script, Seen, options};
+use crate::S3Options;
+use crate::testing::{Answer, Script, Seen, options, url};
+
+fn object(key: &&str) -> String {
+    format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>")
+}
 
 fn page(keys: &[&str], token: Option<&str>) -> Answer {
-    let object = |key: &&str| format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>");
     let more = token.map_or(String::new(), |token| {
         format!(
             "<IsTruncated>true</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>"
@@ -51,11 +55,96 @@ async fn pages_are_followed_to_the_last() {
     );
 }
 
+/// The keys behind the marker, two a page, as a server has them that knows the first form alone.
+fn first_form(seen: &Seen) -> Answer {
+    const KEYS: [&str; 5] = ["p/a", "p/b", "p/c", "p/d", "p/e"];
+    let marker = seen
+        .uri
+        .split('&')
+        .find_map(|it| it.strip_prefix("marker="));
+    let marker = marker.unwrap_or_default().replace("%2F", "/");
+    let left: Vec<_> = KEYS.into_iter().filter(|key| **key > *marker).collect();
+    let truncated = left.len() > 2;
+    let objects: String = left.iter().take(2).map(object).collect();
+    let body = format!(
+        "<ListBucketResult><IsTruncated>{truncated}</IsTruncated>{objects}</ListBucketResult>"
+    );
+    Answer::Status(200, &[], body)
+}
+
 #[tokio::test]
-async fn a_token_that_repeats_ends_the_listing() {
-    let script = listing(|_| page(&["p/a"], Some("same")));
-    assert_eq!(names(&script).await, ["a", "a"]);
-    assert_eq!(script.seen().len(), 3);
+async fn a_server_that_knows_the_first_form_of_listing_alone_is_listed_whole() {
+    let ignoring = Script::new(|seen| match seen.method.as_str() {
+        "GET" => first_form(seen),
+        _ => Answer::ok(),
+    });
+    assert_eq!(names(&ignoring).await, ["a", "b", "c", "d", "e"]);
+    assert_eq!(
+        ignoring.verbs(),
+        ["HEAD", "GET list-type", "GET", "GET"],
+        "no page twice"
+    );
+    let refusing = Script::new(|seen| match seen.verb().as_str() {
+        "GET" => first_form(seen),
+        "GET list-type" => Answer::error(501, "NotImplemented", "list-type"),
+        _ => Answer::ok(),
+    });
+    assert_eq!(names(&refusing).await, ["a", "b", "c", "d", "e"]);
+}
+
+#[tokio::test]
+async fn a_token_that_leads_in_circles_is_not_followed() {
+    let script = Script::new(|seen| match seen.verb().as_str() {
+        "GET list-type" => page(&["p/a", "p/b"], Some("same")),
+        "GET" => first_form(seen),
+        _ => Answer::ok(),
+    });
+    assert_eq!(names(&script).await, ["a", "b", "c", "d", "e"]);
+}
+
+#[tokio::test]
+async fn a_listing_that_does_not_end_is_an_error_and_not_a_short_listing() {
+    let script = Script::new(|seen| match seen.method.as_str() {
+        "GET" => {
+            let truncated = "<IsTruncated>true</IsTruncated>";
+            let objects = object(&"p/a");
+            let body = format!("<ListBucketResult>{truncated}{objects}</ListBucketResult>");
+            Answer::Status(200, &[], body)
+        }
+        _ => Answer::ok(),
+    });
+    let store = script.connect(options("bkt")).await.unwrap();
+    let error = store.list().await.unwrap_err();
+    assert!(
+        error.to_string().ends_with("the listing does not end"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn keys_that_xml_cannot_hold_are_asked_for_in_another_spelling() {
+    let script = listing(|seen| match seen.uri.contains("encoding-type=url") {
+        false => page(&["a b/c", "a b/\u{1}"], None),
+        true => {
+            let objects: String = ["a+b%2Fc", "a+b%2F%01", "a%20b/d"]
+                .iter()
+                .map(object)
+                .collect();
+            let encoding = "<EncodingType>url</EncodingType>";
+            let body = format!("<ListBucketResult>{encoding}{objects}</ListBucketResult>");
+            Answer::Status(200, &[], body)
+        }
+    });
+    let store = script
+        .connect(S3Options {
+            url: url("s3://bkt/a b"),
+            ..options("bkt")
+        })
+        .await
+        .unwrap();
+    let names: Vec<_> = store.list().await.unwrap();
+    let names: Vec<_> = names.iter().map(|object| &*object.name).collect();
+    assert_eq!(names, ["c", "d"]);
 }
 
 #[tokio::test]
@@ -114,6 +203,18 @@ async fn a_server_that_ignores_ranges_is_not_misread() {
         reading(200, WHOLE, "abcdefghij").await,
         Err(ErrorKind::Unsupported)
     );
+}
+
+#[tokio::test]
+async fn head_does_without_checksums_where_they_are_refused() {
+    for status in [403, 405, 501] {
+        let script = Script::new(move |seen| match seen.header("x-amz-checksum-mode") {
+            Some(_) => Answer::Status(status, &[], String::new()),
+            None => Answer::Status(200, &[("content-length", "7")], String::new()),
+        });
+        let store = script.connect(options("bkt")).await.unwrap();
+        assert_eq!(store.head("x").await.unwrap().len, 7, "{status}");
+    }
 }
 
 #[tokio::test]

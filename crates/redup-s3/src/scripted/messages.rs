@@ -120,6 +120,39 @@ async fn permissions() {
 }
 
 #[tokio::test]
+async fn what_else_a_server_may_not_have() {
+    let managed = S3Options {
+        encryption: Encryption::S3Managed,
+        endpoint_url: Some("http://s3.example".into()),
+        ..options("bkt")
+    };
+    let unable = || Answer::error(400, "InvalidRequest", "");
+    check(
+        &storing(managed, unable).await,
+        expect![[r#"
+            Other: cannot write s3://bkt/p/vol1: InvalidRequest (status 400, request id REQ1)
+            hint: the server may not be set up to encrypt: leave out --s3-use-server-side-encryption, or ask its operator"#]],
+    );
+    let granted = S3Options {
+        grant_full_control: Some("id=1".into()),
+        ..options("bkt")
+    };
+    let no_grants = || Answer::error(400, "AccessControlListNotSupported", "No ACLs");
+    check(
+        &storing(granted.clone(), no_grants).await,
+        expect![[r#"
+            Other: cannot write s3://bkt/p/vol1: AccessControlListNotSupported: No ACLs (status 400, request id REQ1)
+            hint: the bucket takes no grants: leave out --s3-kms-grant, which is one"#]],
+    );
+    let nobody = || Answer::error(404, "NoSuchUser", "Nobody of that name");
+    check(
+        &storing(granted, nobody).await,
+        expect![[r#"
+            NotFound: cannot write s3://bkt/p/vol1: NoSuchUser: Nobody of that name (status 404, request id REQ1)"#]],
+    );
+}
+
+#[tokio::test]
 async fn storage_classes() {
     let class = || Answer::error(400, "InvalidStorageClass", "The storage class is not valid");
     check(
@@ -192,6 +225,23 @@ async fn no_route() {
         caused by: Network is unreachable (os error 101)
         hint: a host without IPv4 needs the dual-stack endpoint: leave out --s3-endpoint-url and --s3-no-dualstack, or use https://s3.dualstack.us-east-1.amazonaws.com"#]],
     );
+}
+
+#[tokio::test]
+async fn a_url_that_is_none() {
+    for url in ["s3.example:99999", "not a url", "ftp://s3.example"] {
+        let options = S3Options {
+            endpoint_url: Some(url.into()),
+            ..options("bkt")
+        };
+        let error = connecting(options, Answer::ok).await;
+        let text = told(&error).replace("https://", "").replace(url, "URL");
+        expect![[r#"
+            Other: cannot open s3://bkt/p: URL is not the URL of a server
+            caused by: Custom endpoint `URL` was not a valid URI
+            hint: a server's URL is like host or http://host:9000: check --s3-endpoint-url, and AWS_ENDPOINT_URL"#]]
+        .assert_eq(&text);
+    }
 }
 
 #[tokio::test]

@@ -1,11 +1,9 @@
 //! Buckets that are elsewhere, and what else the first request finds out.
 
-use std::sync::{Arc, Mutex};
-
 use expect_test::expect;
 use redup_storage::{ErrorKind, ObjectKind, Storage};
 
-use crate::testing::{Answer, Script, Seen, options, url};
+use crate::testing::{Answer, Script, Seen, noting, options, url};
 use crate::{Notice, S3Options};
 
 const IN_FRANKFURT: &[(&str, &str)] = &[("x-amz-bucket-region", "eu-central-1")];
@@ -19,19 +17,6 @@ fn frankfurt(status: u16) -> impl FnMut(&Seen) -> Answer {
             false => Answer::Status(status, IN_FRANKFURT, String::new()),
         }
     }
-}
-
-fn noting(options: S3Options) -> (S3Options, Arc<Mutex<Vec<Notice>>>) {
-    let notices = Arc::new(Mutex::new(Vec::new()));
-    let log = Arc::clone(&notices);
-    let notify = move |notice: &Notice| log.lock().unwrap().push(notice.clone());
-    (
-        S3Options {
-            notify: Some(Arc::new(notify)),
-            ..options
-        },
-        notices,
-    )
 }
 
 #[tokio::test]
@@ -65,6 +50,34 @@ async fn a_regional_url_of_amazon_gives_way_to_the_buckets_region() {
         last.starts_with("https://bkt.s3.dualstack.eu-central-1.amazonaws.com"),
         "{last}"
     );
+}
+
+#[tokio::test]
+async fn a_server_that_names_its_region_when_asked_for_another_is_asked_for_that() {
+    let by_element = "<Region>garage</Region>";
+    let by_words = "<Message>the region is wrong; expecting 'garage'</Message>";
+    for naming in [by_element, by_words] {
+        let body = format!("<Error><Code>AuthorizationHeaderMalformed</Code>{naming}</Error>");
+        let script = Script::new(move |seen| {
+            let signed_for = seen.header("authorization").unwrap_or_default();
+            match (signed_for.contains("/garage/s3/"), &*seen.method) {
+                (true, _) => Answer::ok(),
+                // An answer to HEAD has no body.
+                (false, "HEAD") => Answer::Status(400, &[], String::new()),
+                (false, _) => Answer::Status(400, &[], body.clone()),
+            }
+        });
+        let (options, notices) = noting(S3Options {
+            endpoint_url: Some("http://garage.example:3900".into()),
+            ..options("bkt")
+        });
+        let store = script.connect(options).await.unwrap();
+        assert_eq!(store.region(), "garage");
+        assert_eq!(script.verbs(), ["HEAD", "GET list-type", "HEAD"]);
+        let last = script.seen().pop().unwrap().uri;
+        assert!(last.starts_with("http://garage.example:3900/bkt"), "{last}");
+        assert_eq!(notices.lock().unwrap().len(), 1);
+    }
 }
 
 #[tokio::test]

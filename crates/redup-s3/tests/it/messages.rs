@@ -114,7 +114,7 @@ fn messages_of_the_network_say_what_to_do() {
             expect![[r#"
             Unreachable: cannot open s3://backups/p: https://no-such-host.invalid: no such host
             caused by: dns error: failed to lookup address information: Name or service not known
-            hint: check the host name in --s3-endpoint-url, and name service"#]],
+            hint: check the host name in --s3-endpoint-url or AWS_ENDPOINT_URL, and name service"#]],
         );
     });
 }

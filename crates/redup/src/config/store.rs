@@ -172,7 +172,11 @@ fn s3_options(
         .filter(|&seconds| seconds > 0)
         .map(Duration::from_secs);
     s3.notify = Some(Arc::new(move |notice| {
-        told.notice(crate::ui::escape_lines(&notice.to_string()));
+        let text = crate::ui::escape_lines(&notice.to_string());
+        match notice.is_routine() {
+            true => told.info(text),
+            false => told.notice(text),
+        }
     }));
     Ok(s3)
 }

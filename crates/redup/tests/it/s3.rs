@@ -16,6 +16,7 @@ use redup_testkit::trees;
 
 use crate::{duplicity, redup};
 
+mod amazon;
 mod exchange;
 mod faults;
 mod housekeeping;
@@ -23,6 +24,7 @@ mod ipv6;
 mod messages;
 mod objects;
 mod options;
+mod picky;
 mod probe;
 mod proxy;
 mod restart;

@@ -177,6 +177,41 @@ fn of_a_server_that_is_not_there() {
     check("proxy-refuses", &status(&env), STORE, &proxy.url());
 }
 
+#[test]
+fn of_credentials_that_cannot_be_had() {
+    const SERVER: &str = "http://192.0.2.1:9000";
+    let session = "[default]\nsso_session = work\nsso_account_id = 1\nsso_role_name = role\n\
+                   [sso-session work]\nsso_region = us-east-1\nsso_start_url = https://start.invalid/\n";
+    let program = "[default]\ncredential_process = echo nothing\n";
+    for (name, config, profile) in [
+        ("no-login", session, "default"),
+        ("process-fails", program, "default"),
+        ("profile-broken", "[default\n", "default"),
+        (
+            "profile-incomplete",
+            "[default]\naws_access_key_id = x\n",
+            "default",
+        ),
+        (
+            "profile-missing",
+            "[profile other]\nregion = us-east-1\n",
+            "work",
+        ),
+    ] {
+        let mut env = elsewhere();
+        let file = env.path("config");
+        std::fs::write(&file, config).unwrap();
+        env.unset("AWS_ACCESS_KEY_ID")
+            .unset("AWS_SECRET_ACCESS_KEY");
+        env.set("AWS_CONFIG_FILE", file.display().to_string());
+        env.set("AWS_PROFILE", profile);
+        env.set("AWS_ENDPOINT_URL", SERVER);
+        env.set("AWS_REGION", "us-east-1");
+        env.set("AWS_EC2_METADATA_DISABLED", "true");
+        check(name, &status(&env), STORE, SERVER);
+    }
+}
+
 /// A network namespace of its own has no network at all.
 #[test]
 fn of_a_machine_without_a_network() {
