@@ -340,7 +340,7 @@ fn discard(archive: &mut Archive<'_>, set: &BackupSet, reason: &str) -> Result<(
         reason,
     });
     for name in set.remote_names() {
-        archive.transfer().delete(name)?;
+        leftovers::delete(archive, name)?;
     }
     for name in set.local_names() {
         archive.dir().remove(name)?;

@@ -22,7 +22,7 @@ const ROUND_TRIPS: usize = 5;
 pub enum Check {
     /// Listing the folder.
     List,
-    /// Storing a small object with one request.
+    /// Storing small objects with one request each: metadata, and a volume, whose class may be another.
     Write,
     /// Reading it back, compared.
     Read,
@@ -32,7 +32,7 @@ pub enum Check {
     Download,
     /// Listing uploads that were begun and not ended. Only a clean-up needs it.
     Unfinished,
-    /// Deleting what was written.
+    /// Deleting what was written. Only removals and a clean-up need it.
     Delete,
 }
 
@@ -83,6 +83,7 @@ pub struct Report {
 pub struct Probe {
     storage: Arc<dyn Storage>,
     small: String,
+    small_volume: String,
     large: String,
 }
 
@@ -93,6 +94,7 @@ impl Probe {
         Self {
             storage,
             small: format!("redup-probe-{tag:016x}"),
+            small_volume: format!("redup-probe-{tag:016x}-volume"),
             large: format!("redup-probe-{tag:016x}-parts"),
         }
     }
@@ -104,10 +106,7 @@ impl Probe {
         let listed = step(&mut report, Check::List, self.storage.list()).await;
         report.objects = listed.map(|objects| objects.len());
         let small = noise(SMALL as u64);
-        let put = self
-            .storage
-            .put(&self.small, small.clone(), ObjectKind::Manifest);
-        match step(&mut report, Check::Write, put).await {
+        match step(&mut report, Check::Write, self.put_small(&small)).await {
             Some(()) => self.read_small(&mut report, &small).await,
             None => skip(&mut report, Check::Read, "nothing was written"),
         }
@@ -145,13 +144,24 @@ impl Probe {
     /// Deletes what this may have written.
     ///
     /// # Errors
-    /// The first one; the other object is tried all the same.
+    /// The first one; the other objects are tried all the same.
     pub async fn remove(&self) -> Result<()> {
-        let (small, large) = tokio::join!(
+        let (small, volume, large) = tokio::join!(
             self.storage.delete(&self.small),
+            self.storage.delete(&self.small_volume),
             self.storage.delete(&self.large)
         );
-        small.and(large)
+        small.and(volume).and(large)
+    }
+
+    async fn put_small(&self, data: &Bytes) -> Result<()> {
+        let (metadata, volume) = (ObjectKind::Manifest, ObjectKind::Volume);
+        self.storage
+            .put(&self.small, data.clone(), metadata)
+            .await?;
+        self.storage
+            .put(&self.small_volume, data.clone(), volume)
+            .await
     }
 
     async fn read_small(&self, report: &mut Report, sent: &Bytes) {
@@ -345,6 +355,6 @@ mod tests {
     async fn what_cannot_be_deleted_is_told() {
         let (letters, left) = outcomes(Op::Delete, Action::Fail(ErrorKind::PermissionDenied)).await;
         assert_eq!(letters, "wwwwwwF");
-        assert_eq!(left.len(), 1, "the other one is deleted: {left:?}");
+        assert_eq!(left.len(), 1, "the others are deleted: {left:?}");
     }
 }

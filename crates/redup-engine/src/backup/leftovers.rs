@@ -1,10 +1,24 @@
-//! Uploads that an interrupted run left open at the store, where they cost money and nobody sees them.
+//! What an interrupted run left at the store and nobody needs: uploads that it left open, which cost money and
+//! nobody sees, and volumes.
 
 use redup_format::filename::Span;
-use redup_storage::Unfinished;
+use redup_storage::{ErrorKind, Unfinished};
 
 use crate::archive::Archive;
-use crate::{Event, Result};
+use crate::{Error, Event, Result};
+
+/// Deletes an object of the interrupted set. Whoever may not can back up all the same: a volume that
+/// stays is replaced by the one of its name, or belongs to a set without a manifest, which is in nobody's way.
+pub(super) fn delete(archive: &Archive<'_>, name: &str) -> Result<()> {
+    match archive.transfer().delete(name) {
+        Err(Error::Storage(error)) if error.kind() == ErrorKind::PermissionDenied => {
+            let text = format!("left over from the interrupted run: {error}");
+            archive.monitor().event(Event::Warning(&text));
+            Ok(())
+        }
+        outcome => outcome,
+    }
+}
 
 /// Frees what uploads of the interrupted set `span` occupy. To be called before this run begins any,
 /// so that all there are belong to a run that is over. Not being able to is no reason to stop: the

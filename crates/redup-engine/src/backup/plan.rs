@@ -6,9 +6,8 @@ use redup_format::collections::{BackupSet, SetState};
 use redup_format::filename::{Kind, Span};
 use redup_format::manifest::Manifest;
 
-use super::leftovers::discard_uploads;
 use super::resume::{Resumed, Resumer};
-use super::{discard, new_span};
+use super::{discard, leftovers, new_span};
 use crate::archive::Archive;
 use crate::{BackupKind, BackupOptions, Error, Event, Result};
 
@@ -80,7 +79,7 @@ impl Plan {
             return Ok(None);
         };
         check_mode(&set, archive, options)?;
-        discard_uploads(archive, set.span);
+        leftovers::discard_uploads(archive, set.span);
         if !set.span.is_full() {
             archive.sync(Some(set.span.start()))?;
         }
@@ -110,7 +109,7 @@ impl Plan {
                 let kept = resumed.kept.len();
                 for (number, file) in set.volumes.iter().rev() {
                     if *number as usize > kept {
-                        archive.transfer().delete(&file.name)?;
+                        leftovers::delete(archive, &file.name)?;
                     }
                 }
                 Ok(Some(Self {

@@ -124,6 +124,7 @@ fn probe_s3(session: &Session, options: S3Options, rows: &mut Rows, result: &mut
     match runtime.block_on(S3Storage::connect(options)) {
         Ok(storage) => {
             result.region = Some(storage.region().to_owned());
+            result.asked_class = storage.volume_class().map(str::to_owned);
             let region = storage.region();
             let found = format!("bucket found, region {region}");
             rows.push(Row::works("sign in", Some(start.elapsed())).detail(found));
@@ -253,7 +254,8 @@ fn tell_report(report: Report, rows: &mut Rows, result: &mut ProbeResult) {
             Outcome::Skipped(why) => Row::skipped(name, why),
         };
         rows.push(match step.check {
-            Check::Unfinished => row.not_needed(),
+            // Removals and clean-ups alone do that.
+            Check::Unfinished | Check::Delete => row.not_needed(),
             _ => row,
         });
     }

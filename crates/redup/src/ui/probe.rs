@@ -118,6 +118,8 @@ pub(crate) struct ProbeResult {
     pub(crate) upload_rate: Option<u64>,
     /// Bytes a second.
     pub(crate) download_rate: Option<u64>,
+    /// Where volumes are to go, as far as that was said.
+    pub(crate) asked_class: Option<String>,
     /// Where volumes go.
     pub(crate) class: Option<String>,
     pub(crate) tells_crc32: Option<bool>,
@@ -137,6 +139,7 @@ impl ProbeResult {
             round_trip: None,
             upload_rate: None,
             download_rate: None,
+            asked_class: None,
             class: None,
             tells_crc32: None,
             tells_sha1: None,
@@ -168,10 +171,17 @@ impl ProbeResult {
 
     fn print_support(&self, text: &mut String) {
         if let Some(class) = &self.class {
+            let asked = self.asked_class.as_ref().filter(|asked| *asked != class);
+            let asked = asked.map_or_else(String::new, |asked| {
+                format!(
+                    ", and not as {}: the server ignores it",
+                    escape_lines(asked)
+                )
+            });
             let class = escape_lines(class);
             let _ = writeln!(
                 text,
-                "  {:<10}{:<8}{:>9}  volumes are stored as {class}",
+                "  {:<10}{:<8}{:>9}  volumes are stored as {class}{asked}",
                 "class", "", ""
             );
         }

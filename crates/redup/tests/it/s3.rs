@@ -24,6 +24,7 @@ mod ipv6;
 mod messages;
 mod objects;
 mod options;
+mod permissions;
 mod picky;
 mod probe;
 mod proxy;

@@ -6,10 +6,11 @@ use std::net::TcpListener;
 use expect_test::{Expect, expect};
 use redup_testkit::env::{Program, TestEnv, url_of};
 use redup_testkit::run::{Outcome, run};
+use redup_testkit::s3s::S3sServer;
 use redup_testkit::seaweed::SeaweedServer;
 use redup_testkit::server::S3Server;
 
-use super::{BUCKET, server_and_env};
+use super::{BUCKET, server_and_env, servers};
 use crate::redup;
 
 fn probe(env: &TestEnv, words: &[&str]) -> Outcome {
@@ -99,6 +100,19 @@ fn a_server_that_works_is_told_in_every_respect_and_left_as_it_was() {
     assert_eq!(server.boto3(&left).trim(), "0", "nothing is left behind");
     let open = format!("print(s3.list_multipart_uploads(Bucket='{BUCKET}').get('Uploads', []))");
     assert_eq!(server.boto3(&open).trim(), "[]");
+}
+
+#[test]
+fn a_class_that_small_volumes_cannot_have_is_found_out() {
+    let server = S3sServer::start();
+    let env = servers::env(&server);
+    probe(&env, &[&env.url]).ok();
+    probe(&env, &[&env.url, "--s3-use-ia"])
+        .code(50)
+        .says("write     FAILED")
+        .says("hint: the server does not have the storage class STANDARD_IA");
+    let left = format!("print(s3.list_objects_v2(Bucket='{BUCKET}')['KeyCount'])");
+    assert_eq!(server.boto3(&left).trim(), "0", "nothing is left behind");
 }
 
 #[test]

@@ -141,7 +141,7 @@ fn one_large_volume() -> (SeaweedServer, TestEnv) {
 }
 
 /// How many volumes the unfinished manifest has.
-fn noted(env: &TestEnv) -> usize {
+pub(super) fn noted(env: &TestEnv) -> usize {
     let files = std::fs::read_dir(env.archive())
         .into_iter()
         .flatten()
