@@ -52,4 +52,4 @@ pub use differ::Differ;
 pub use error::{Error, Result};
 pub use index::DeltaIndex;
 pub use patch::{PatchLimits, ReadAt, patch};
-pub use signature::{Signature, SignatureBuilder, SignatureKind};
+pub use signature::{Signature, SignatureBuilder, SignatureKind, SignatureShape};

@@ -1,6 +1,7 @@
 //! The checksums of a file's blocks, as kept in a sigtar.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use crate::rollsum::WeakKind;
 use crate::simd::{BlockSum, BlockSummer};
@@ -64,6 +65,48 @@ const WEAK_LEN: usize = 4;
 /// The length of the strong checksums written: duplicity's.
 pub(crate) const STRONG_LEN: usize = 8;
 
+/// How a signature is made: what its first bytes say. Equal files have equal signatures where these are equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignatureShape {
+    kind: SignatureKind,
+    block_len: BlockLen,
+    strong_len: usize,
+}
+
+impl SignatureShape {
+    /// How many bytes of a signature tell it.
+    pub const LEN: usize = HEADER_LEN;
+
+    /// Takes the start of an encoded signature; what [`Signature::parse`] refuses is refused.
+    pub fn parse(header: &[u8; Self::LEN]) -> Result<Self> {
+        let [magic, block_len, strong_len] = [0, 4, 8].map(|at| be_u32(header, at));
+        let kind = SignatureKind::of_magic(magic)?;
+        let block_len = BlockLen::new(block_len)?;
+        let strong_len = strong_len as usize;
+        if !(STRONG_LEN..=kind.strong().max_len()).contains(&strong_len) {
+            return Err(Error::StrongLen(strong_len as u32));
+        }
+        Ok(Self {
+            kind,
+            block_len,
+            strong_len,
+        })
+    }
+
+    /// How long a file is whose encoded signature has this length: of its last block the length is not known. `None`
+    /// when no signature has it.
+    pub fn file_len(&self, encoded_len: u64) -> Option<RangeInclusive<u64>> {
+        let entries = encoded_len.checked_sub(HEADER_LEN as u64)?;
+        let entry_len = (WEAK_LEN + self.strong_len) as u64;
+        if !entries.is_multiple_of(entry_len) {
+            return None;
+        }
+        let block_len = u64::from(self.block_len.get());
+        let most = (entries / entry_len).checked_mul(block_len)?;
+        Some(most.saturating_sub(block_len - 1).min(most)..=most)
+    }
+}
+
 /// The checksums of all blocks of a file. The last block may be shorter than the others.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Signature {
@@ -84,13 +127,11 @@ impl Signature {
         let Some((header, entries)) = bytes.split_first_chunk::<HEADER_LEN>() else {
             return Err(Error::SignatureTruncated(bytes.len()));
         };
-        let [magic, block_len, strong_len] = [0, 4, 8].map(|at| be_u32(header, at));
-        let kind = SignatureKind::of_magic(magic)?;
-        let block_len = BlockLen::new(block_len)?;
-        if !(STRONG_LEN..=kind.strong().max_len()).contains(&(strong_len as usize)) {
-            return Err(Error::StrongLen(strong_len));
-        }
-        let strong_len = strong_len as usize;
+        let SignatureShape {
+            kind,
+            block_len,
+            strong_len,
+        } = SignatureShape::parse(header)?;
         let entry_len = WEAK_LEN + strong_len;
         match (entries.len() / entry_len, entries.len() % entry_len) {
             (_, 0) => Ok(Self {
@@ -315,6 +356,19 @@ mod tests {
 
     fn hex(bytes: &[u8]) -> String {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn the_length_of_a_file_is_told_but_for_its_last_block(len in 0..5000_usize, block_len in 1..700_u32) {
+            let signature = signature_of(&vec![7; len], block_len).into_bytes();
+            let shape = SignatureShape::parse(signature.first_chunk().unwrap()).unwrap();
+            let told = shape.file_len(signature.len() as u64).unwrap();
+            prop_assert!(told.contains(&(len as u64)), "{len} is not in {told:?}");
+            prop_assert!(told.end() - told.start() < u64::from(block_len));
+            prop_assert_eq!(len == 0, *told.end() == 0);
+            prop_assert_eq!(shape.file_len(signature.len() as u64 + 1), None);
+        }
     }
 
     #[test]
