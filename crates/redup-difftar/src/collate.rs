@@ -9,20 +9,19 @@ use redup_format::index::PathIndex;
 use crate::Error;
 use crate::sigtar::{SigEntry, SigHead, SigtarReader};
 
-/// The signatures of a chain as one stream: of each path, what the newest sigtar says of it.
+/// Several sigtars side by side, path by path.
 ///
-/// Deleted paths stay in it, as markers. One entry header of each sigtar is in memory, and a signature only when it is
-/// asked for.
+/// One entry header of each is in memory, and a signature only when it is asked for.
 #[derive(Debug)]
-pub struct CombinedSignatures<R> {
-    /// Oldest first.
+pub struct Collated<R> {
     archives: Vec<SigtarReader<R>>,
     frontier: Frontier,
-    current: Option<usize>,
+    /// Where the cursor is, with the archives that have that path.
+    current: Option<Least>,
 }
 
-impl<R: Read> CombinedSignatures<R> {
-    /// Combines `archives`, given oldest first: the full set's, then those of the incrementals.
+impl<R: Read> Collated<R> {
+    /// Puts `archives` side by side; they are called by their place among them.
     pub fn new(archives: Vec<SigtarReader<R>>) -> Self {
         let frontier = Frontier::new(archives.len());
         Self {
@@ -32,13 +31,8 @@ impl<R: Read> CombinedSignatures<R> {
         }
     }
 
-    /// The entry the cursor is at; `None` before the first [`advance`](Self::advance) and after the last.
-    pub fn head(&self) -> Option<&SigHead> {
-        self.archives.get(self.current?)?.head()
-    }
-
-    /// Moves to the next path. At the end every archive has been read to the end of its stream.
-    pub fn advance(&mut self) -> Result<Option<&SigHead>, Error> {
+    /// Moves to the next path that any of them has. At the end every archive has been read to the end of its stream.
+    pub fn advance(&mut self) -> Result<Option<&PathIndex>, Error> {
         self.current = None;
         while let Some(stream) = self.frontier.due() {
             let head = match self.archives.get_mut(stream) {
@@ -48,16 +42,59 @@ impl<R: Read> CombinedSignatures<R> {
             let index = head.map(|head| head.index.clone());
             self.frontier.advanced(stream, index);
         }
-        self.current = self.frontier.take_least().and_then(|least| least.newest());
+        self.current = self.frontier.take_least();
+        Ok(self.current.as_ref().map(|least| &least.index))
+    }
+
+    /// The archives that have the current path, in ascending order.
+    pub fn present(&self) -> &[usize] {
+        self.current
+            .as_ref()
+            .map_or(&[], |least| least.streams.as_slice())
+    }
+
+    /// One of those at its entry for the path; `None` for any other.
+    pub fn archive(&mut self, archive: usize) -> Option<&mut SigtarReader<R>> {
+        match self.present().contains(&archive) {
+            true => self.archives.get_mut(archive),
+            false => None,
+        }
+    }
+}
+
+/// The signatures of a chain as one stream: of each path, what the newest sigtar says of it.
+///
+/// Deleted paths stay in it, as markers. One entry header of each sigtar is in memory, and a signature only when it is
+/// asked for.
+#[derive(Debug)]
+pub struct CombinedSignatures<R>(Collated<R>);
+
+impl<R: Read> CombinedSignatures<R> {
+    /// Combines `archives`, given oldest first: the full set's, then those of the incrementals.
+    pub fn new(archives: Vec<SigtarReader<R>>) -> Self {
+        Self(Collated::new(archives))
+    }
+
+    /// The entry the cursor is at; `None` before the first [`advance`](Self::advance) and after the last.
+    pub fn head(&self) -> Option<&SigHead> {
+        self.0.archives.get(self.newest()?)?.head()
+    }
+
+    /// Moves to the next path. At the end every archive has been read to the end of its stream.
+    pub fn advance(&mut self) -> Result<Option<&SigHead>, Error> {
+        self.0.advance()?;
         Ok(self.head())
+    }
+
+    /// The archive that has the entry, for its signature.
+    pub fn archive(&mut self) -> Option<&mut SigtarReader<R>> {
+        let newest = self.newest()?;
+        self.0.archive(newest)
     }
 
     /// Reads the current file's signature, as [`SigtarReader::read_signature`] does.
     pub fn read_signature(&mut self, limit: u64) -> Result<Vec<u8>, Error> {
-        match self
-            .current
-            .and_then(|stream| self.archives.get_mut(stream))
-        {
+        match self.archive() {
             Some(archive) => archive.read_signature(limit),
             None => Ok(Vec::new()),
         }
@@ -70,6 +107,10 @@ impl<R: Read> CombinedSignatures<R> {
         };
         let signature = self.read_signature(signature_limit)?;
         Ok(Some(head.with_signature(signature)))
+    }
+
+    fn newest(&self) -> Option<usize> {
+        self.0.present().last().copied()
     }
 }
 
@@ -90,12 +131,6 @@ pub(crate) struct Least {
     pub(crate) index: PathIndex,
     /// Ascending.
     pub(crate) streams: Vec<usize>,
-}
-
-impl Least {
-    fn newest(&self) -> Option<usize> {
-        self.streams.last().copied()
-    }
 }
 
 impl Frontier {

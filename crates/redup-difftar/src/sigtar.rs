@@ -168,11 +168,24 @@ impl<R: Read> SigtarReader<R> {
         let mut signature = Vec::new();
         let mut chunk = [0; 4096];
         loop {
-            let read = self.tar.read_payload(&mut chunk);
-            match read.map_err(|error| self.in_archive(error))? {
+            match self.read_signature_part(&mut chunk)? {
                 0 => return Ok(signature),
                 count => signature.extend_from_slice(&chunk[..count]),
             }
+        }
+    }
+
+    /// Reads on in the current file's signature: 0 at its end, and for anything but a file.
+    pub fn read_signature_part(&mut self, buf: &mut [u8]) -> Result<usize, Error> {
+        match &self.head {
+            Some(SigHead {
+                kind: SigKind::File { .. },
+                ..
+            }) => {
+                let read = self.tar.read_payload(buf);
+                read.map_err(|error| self.in_archive(error))
+            }
+            _ => Ok(0),
         }
     }
 

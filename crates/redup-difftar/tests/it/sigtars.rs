@@ -1,7 +1,7 @@
 //! Signature archives: writing, reading, combining.
 
 use redup_difftar::Error;
-use redup_difftar::collate::CombinedSignatures;
+use redup_difftar::collate::{Collated, CombinedSignatures};
 use redup_difftar::sigtar::{SigEntry, SigKind, SigState, SigtarReader, SigtarWriter};
 use redup_format::entry::FileType;
 
@@ -183,6 +183,42 @@ fn the_newest_archive_decides_and_deletions_stay() {
     );
     assert!(combined(&[]).is_empty());
     assert!(combined(&[Vec::new(), sigtar(&[])]).is_empty());
+}
+
+#[test]
+fn sigtars_side_by_side_tell_which_of_them_has_a_path() {
+    let archives = [
+        sigtar(&["a=one", "b/", "c=x"]),
+        sigtar(&[]),
+        sigtar(&["-a", "c=three"]),
+    ];
+    let readers = archives
+        .iter()
+        .map(|archive| SigtarReader::new(archive.as_slice()));
+    let mut collated = Collated::new(readers.collect());
+    assert!(collated.present().is_empty() && collated.archive(0).is_none());
+    let mut seen = Vec::new();
+    while let Some(path) = collated.advance().unwrap().map(ToString::to_string) {
+        assert!(collated.archive(1).is_none(), "it has no entries");
+        for archive in collated.present().to_vec() {
+            let reader = collated.archive(archive).unwrap();
+            let deleted = reader.head().unwrap().kind == SigKind::Deleted;
+            let mut part = [0; 2];
+            let mut signature = Vec::new();
+            loop {
+                match reader.read_signature_part(&mut part).unwrap() {
+                    0 => break,
+                    count => signature.extend_from_slice(&part[..count]),
+                }
+            }
+            let signature = String::from_utf8(signature).unwrap();
+            seen.push(format!(
+                "{archive}:{}{path}={signature}",
+                if deleted { "-" } else { "" }
+            ));
+        }
+    }
+    assert_eq!(seen, ["0:a=one", "2:-a=", "0:b=", "0:c=x", "2:c=three"]);
 }
 
 #[test]
