@@ -18,6 +18,6 @@ mod walk;
 pub use entry::{Kind, Links, SourceEntry};
 pub use error::{Access, RuleError, WalkError};
 pub use listed::Listed;
-pub use rules::{Action, Condition, Facts, Mode, Rules, Separator, Verdict};
+pub use rules::{Action, Condition, Facts, Mode, Pattern, Rules, Separator, Verdict};
 pub use source::canonical_source;
 pub use walk::{OnSocket, Walk, WalkOptions};

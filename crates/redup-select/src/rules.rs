@@ -3,6 +3,7 @@
 mod build;
 mod filelist;
 mod glob;
+mod pattern;
 mod regexp;
 mod selector;
 mod text;
@@ -14,6 +15,7 @@ use redup_format::index::PathIndex;
 
 use crate::entry::Kind;
 use crate::listed::Listed;
+pub use pattern::Pattern;
 use regexp::Regexp;
 use selector::Selector;
 use text::PathText;

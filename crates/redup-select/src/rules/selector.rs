@@ -80,6 +80,17 @@ impl Selector {
             .is_some()
     }
 
+    /// Whether the pattern stands for `path` itself.
+    pub(super) fn is(&self, path: &PathText) -> bool {
+        match self {
+            Self::Glob { pattern, .. } => pattern.compare(path).exact,
+            Self::Literal {
+                path: own,
+                ignore_case,
+            } => in_case(path, *ignore_case) == own,
+        }
+    }
+
     fn applies(&self, path: &PathText, kind: Kind) -> bool {
         match self {
             Self::Glob {
@@ -127,7 +138,7 @@ fn in_case(path: &PathText, ignore_case: bool) -> &[Unit] {
     }
 }
 
-fn split_ignore_case(pattern: &[u8]) -> Option<&[u8]> {
+pub(super) fn split_ignore_case(pattern: &[u8]) -> Option<&[u8]> {
     const PREFIX: &[u8] = b"ignorecase:";
     let (prefix, rest) = pattern.split_at_checked(PREFIX.len())?;
     prefix.eq_ignore_ascii_case(PREFIX).then_some(rest)
