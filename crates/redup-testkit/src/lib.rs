@@ -7,6 +7,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`listing`] | what a tree looks like, as comparable lines; the format of `fixtures/*/expected` |
+//! | [`changes`] | what is different between two of these, as a comparison of backups tells it |
 //! | [`trees`] | trees with awkward content, edits on them, random ones for properties |
 //! | [`fixtures`] | the golden archives of `fixtures/`, case by case |
 //! | [`env`](mod@env) | a home of its own for the programs under test: HOME, GnuPG, caches, temp |
@@ -28,6 +29,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod changes;
 pub mod damage;
 pub mod env;
 pub mod faulty;
