@@ -1,23 +1,22 @@
 //! An opened target: its listing, its archive dir, and the two brought in line.
 
+mod sync;
+
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use redup_difftar::collate::CombinedSignatures;
 use redup_difftar::sigtar::SigtarReader;
-use redup_format::collections::{BackupSet, Collection, Place, SetFile, SetState, SyncPlan};
-use redup_format::filename::{Kind, Suffix};
+use redup_format::collections::{BackupSet, Collection, Place, SetFile, SetState};
+use redup_format::filename::Suffix;
 use redup_format::manifest::{Manifest, Reader as ManifestReader};
 use redup_format::time::Timestamp;
 use redup_storage::Access;
 use redup_volume::VolumeReader;
 
 use crate::archive_dir::ArchiveDir;
-use crate::thaw::make_readable;
 use crate::transfer::Transfer;
 use crate::volumes::ATTEMPTS;
 use crate::{Error, Event, KeyProvider, MetadataSync, Monitor, Result, Target};
@@ -27,6 +26,8 @@ pub(crate) const LOCAL_LEVEL: u32 = 6;
 
 /// Signatures as they are read from the archive dir.
 pub(crate) type LocalSignatures = CombinedSignatures<Box<dyn Read>>;
+
+pub(crate) use sync::Wanted;
 
 /// A target with its archive dir locked and both listings read.
 pub(crate) struct Archive<'t> {
@@ -169,6 +170,13 @@ impl<'t> Archive<'t> {
         Ok(sets)
     }
 
+    /// Tells which point in time `sets` make up.
+    pub(crate) fn tell_time(&self, sets: &[BackupSet]) {
+        if let Some(last) = sets.last() {
+            self.monitor.event(Event::PointInTime(last.span.end()));
+        }
+    }
+
     /// The whole sets up to `time`.
     ///
     /// Without a time, an interrupted set is passed over while there is a complete one: what it has
@@ -200,6 +208,25 @@ impl<'t> Archive<'t> {
             .newest_chain()
             .map(|chain| chain.sets())
             .ok_or_else(none)
+    }
+
+    /// The sets that make up the state at `time` as far as runs have ended: what an interrupted one has stored is no
+    /// point in time yet.
+    pub(crate) fn whole_sets_at(&self, time: Timestamp) -> Result<&[BackupSet]> {
+        let mut time = time;
+        loop {
+            let sets = self.sets_at(Some(time)).map_err(without_signatures)?;
+            let whole = sets
+                .iter()
+                .take_while(|set| set.state() != SetState::Interrupted);
+            let whole = &sets[..whole.count()];
+            match sets.first().map(|set| set.span.end()) {
+                _ if !whole.is_empty() => return Ok(whole),
+                // A full that was interrupted hides those before it.
+                Some(start) if start <= time => time = Timestamp::from_secs(start.secs() - 1),
+                _ => return Err(Error::NoSignatureChains(self.transfer.location())),
+            }
+        }
     }
 
     /// A set's manifest without its list of files: the archive dir's copy, else the store's.
@@ -269,114 +296,6 @@ impl<'t> Archive<'t> {
         self.archived.contains(name)
     }
 
-    /// Brings manifests and signatures of the chain that serves `time` into the archive dir, and
-    /// removes what has no counterpart at the store.
-    pub(crate) fn sync(&mut self, time: Option<Timestamp>) -> Result<()> {
-        self.sync_kinds(time, true)?;
-        self.refresh()?;
-        self.tell_last_full();
-        Ok(())
-    }
-
-    /// The same for manifests only, all that a restore needs.
-    pub(crate) fn sync_manifests(&mut self, time: Option<Timestamp>) -> Result<()> {
-        self.sync_kinds(time, false)?;
-        self.refresh()?;
-        self.tell_last_full();
-        Ok(())
-    }
-
-    /// What [`sync`](Self::sync) would do, told and not done.
-    pub(crate) fn announce_sync(&self) {
-        if self.trusted {
-            return;
-        }
-        let plan = self.sync_plan(None, true);
-        if plan.delete.is_empty() && plan.fetch.is_empty() {
-            self.monitor.event(Event::InSync);
-            return;
-        }
-        let fetch = plan.fetch.iter().map(|fetch| fetch.remote.name.as_str());
-        self.monitor.event(Event::SyncPlanned {
-            fetch: &fetch.collect::<Vec<_>>(),
-            delete: &plan.delete.iter().map(String::as_str).collect::<Vec<_>>(),
-        });
-    }
-
-    fn sync_plan(&self, time: Option<Timestamp>, signatures: bool) -> SyncPlan {
-        let all = self.target.sync == MetadataSync::All;
-        let chain = match time {
-            _ if all => None,
-            Some(time) => self.collection.chain_for_time(time).ok().flatten(),
-            None => self.collection.newest_chain(),
-        };
-        let mut plan = self.collection.sync_plan(chain.map(|chain| chain.range()));
-        plan.fetch
-            .retain(|fetch| signatures || all || fetch.kind == Kind::Manifest);
-        plan
-    }
-
-    fn sync_kinds(&self, time: Option<Timestamp>, signatures: bool) -> Result<()> {
-        if self.trusted {
-            return Ok(());
-        }
-        let plan = self.sync_plan(time, signatures);
-        if plan.delete.is_empty() && plan.fetch.is_empty() {
-            self.monitor.event(Event::InSync);
-            return Ok(());
-        }
-        make_readable(
-            self,
-            plan.fetch.iter().map(|fetch| fetch.remote.name.as_str()),
-        )?;
-        self.monitor.event(Event::SyncStarted);
-        for name in &plan.delete {
-            self.monitor.event(Event::SyncDelete { name });
-            self.dir.remove(name)?;
-        }
-        for fetch in &plan.fetch {
-            self.monitor.event(Event::SyncFetch {
-                name: &fetch.remote.name,
-            });
-            match self.fetch(&fetch.remote, &fetch.local, fetch.kind) {
-                // Whoever needs this one reads it at the store and fails there; another state of
-                // the chain may not.
-                Err(error @ (Error::BadManifest { .. } | Error::EmptyManifest(_))) => {
-                    let text = format!("{error}; the archive dir goes without it");
-                    self.monitor.event(Event::Warning(&text));
-                }
-                other => other?,
-            }
-        }
-        self.dir.sync()
-    }
-
-    /// Copies a metadata file into the archive dir, where it appears only when it could be read whole
-    /// and makes sense: a damaged copy would outlive the repair of the original.
-    fn fetch(&self, remote: &SetFile, local: &str, kind: Kind) -> Result<()> {
-        self.fetched(remote, || self.fetch_once(remote, local, kind))
-    }
-
-    fn fetch_once(&self, remote: &SetFile, local: &str, kind: Kind) -> Result<()> {
-        let mut staged = self.dir.stage(local)?;
-        let local_error = |e| Error::io("write", self.dir.path(local), e);
-        let write_error = |e| io::Error::other(local_error(e));
-        let input = self.open_file(remote)?;
-        let out = BufWriter::new(&mut staged);
-        if kind == Kind::Signature {
-            let mut out = GzEncoder::new(out, Compression::new(LOCAL_LEVEL));
-            check_signatures(&remote.name, Copying::new(input, &mut out, write_error))?;
-            out.finish().and_then(|mut out| out.flush())
-        } else {
-            let mut out = out;
-            let copied = Copying::new(input, &mut out, write_error);
-            with_volumes(&remote.name, parse_manifest(&remote.name, copied)?)?;
-            out.flush()
-        }
-        .map_err(local_error)?;
-        staged.commit()
-    }
-
     /// A metadata file, unwrapped, from wherever it is.
     pub(crate) fn open_file(&self, file: &SetFile) -> Result<Box<dyn Read>> {
         let input: Box<dyn Read + Send> = match file.place {
@@ -404,43 +323,28 @@ impl<'t> Archive<'t> {
 
     /// The signatures of `sets`, oldest first, merged. The archive dir must have them.
     pub(crate) fn signatures(&self, sets: &[BackupSet]) -> Result<LocalSignatures> {
-        let mut archives = Vec::new();
-        for set in sets {
-            let file = set.signature().ok_or(Error::NoSignatures(set.span))?;
-            let input = self.open_file(file)?;
-            archives.push(SigtarReader::new(input).named(&file.name));
-        }
-        Ok(CombinedSignatures::new(archives))
+        self.sigtars(sets).map(CombinedSignatures::new)
     }
 
-    /// Ends what a crash between storing a manifest and renaming the local one left undone:
-    /// duplicity refuses to work in that state.
-    fn finish_renames(&mut self) -> Result<()> {
-        let pending: Vec<BackupSet> = self.collection.pending_renames().cloned().collect();
-        for set in &pending {
-            if let (Some(part), Some(remote)) = (&set.local.manifest_part, &set.remote_manifest) {
-                let local = self.target.naming.local_name(set.span, Kind::Manifest);
-                match self.fetch(remote, &local, Kind::Manifest) {
-                    Ok(()) => self.dir.remove(&part.name)?,
-                    // Without the key: the signatures get their final name before the manifest is
-                    // stored, so where they have it the checkpoint is the whole manifest.
-                    Err(_) if set.local.signature.is_some() => {
-                        self.dir.rename(&part.name, &local)?;
-                    }
-                    Err(error) => return Err(error),
-                }
-                if let Some(signatures) = &set.local.signature_part {
-                    self.dir.remove(&signatures.name)?;
-                }
-                self.dir.remove(crate::checkpoint::NAME)?;
-                self.dir.sync()?;
-            }
-        }
-        if pending.is_empty() {
-            Ok(())
-        } else {
-            self.refresh()
-        }
+    /// The signatures of `sets`, each by itself.
+    pub(crate) fn sigtars<'s>(
+        &self,
+        sets: impl IntoIterator<Item = &'s BackupSet>,
+    ) -> Result<Vec<SigtarReader<Box<dyn Read>>>> {
+        let open = |set: &BackupSet| {
+            let file = set.signature().ok_or(Error::NoSignatures(set.span))?;
+            let input = self.open_file(file)?;
+            Ok(SigtarReader::new(input).named(&file.name))
+        };
+        sets.into_iter().map(open).collect()
+    }
+}
+
+/// For those who look at signatures.
+pub(crate) fn without_signatures(error: Error) -> Error {
+    match error {
+        Error::NoChains(location) => Error::NoSignatureChains(location),
+        other => other,
     }
 }
 
@@ -485,13 +389,6 @@ fn with_volumes(name: &str, manifest: Manifest) -> Result<Manifest> {
     Ok(manifest)
 }
 
-/// Reads a sigtar to its end.
-fn check_signatures(name: &str, input: impl Read) -> Result<()> {
-    let mut reader = SigtarReader::new(input).named(name);
-    while reader.advance().map_err(signature_error)?.is_some() {}
-    Ok(())
-}
-
 /// The engine's error inside that of a signature archive, where reading failed below it.
 pub(crate) fn signature_error(error: redup_difftar::Error) -> Error {
     use redup_difftar::Error as ArchiveError;
@@ -506,32 +403,5 @@ pub(crate) fn signature_error(error: redup_difftar::Error) -> Error {
             },
         },
         source => Error::Signatures { source },
-    }
-}
-
-/// Reads from `input` and writes what was read to `out`.
-struct Copying<R, W, F> {
-    input: R,
-    out: W,
-    write_error: F,
-}
-
-impl<R: Read, W: Write, F: Fn(io::Error) -> io::Error> Copying<R, W, F> {
-    fn new(input: R, out: W, write_error: F) -> Self {
-        Self {
-            input,
-            out,
-            write_error,
-        }
-    }
-}
-
-impl<R: Read, W: Write, F: Fn(io::Error) -> io::Error> Read for Copying<R, W, F> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let count = self.input.read(buf)?;
-        self.out
-            .write_all(&buf[..count])
-            .map_err(&self.write_error)?;
-        Ok(count)
     }
 }

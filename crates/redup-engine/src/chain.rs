@@ -35,7 +35,9 @@ impl Chain {
     ) -> Result<Self> {
         let mut sets = Vec::new();
         let mut short_manifests = Vec::new();
-        for set in archive.sets_at(time)? {
+        let chosen = archive.sets_at(time)?;
+        archive.tell_time(chosen);
+        for set in chosen {
             let manifest = archive.manifest(set)?;
             let volumes = manifest.volumes_with(path).map(|info| {
                 let object = archive.volume_object(set, info.number);

@@ -3,7 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use redup_format::entry::FileType;
 use redup_format::filename::Span;
+use redup_format::index::escaped;
 use redup_format::time::Timestamp;
 
 /// Result of an engine function.
@@ -225,6 +227,17 @@ pub enum Error {
     /// The path asked for is not in the backup.
     #[error("{0} is not in the backup")]
     PathNotFound(String),
+    /// The path asked for has no content.
+    #[error("{path} is {}, not a file", described(file_type))]
+    NotAFile {
+        /// The path.
+        path: String,
+        /// What it is.
+        file_type: FileType,
+    },
+    /// Where the content of a file was to go.
+    #[error("cannot write the output")]
+    Output(#[source] io::Error),
     /// The backup of that time holds nothing.
     #[error("nothing to restore")]
     NothingRestored,
@@ -276,5 +289,15 @@ impl Error {
             path: path.as_ref().to_owned(),
             source,
         }
+    }
+}
+
+fn described(file_type: &FileType) -> String {
+    match file_type {
+        FileType::Regular => "a file".to_owned(),
+        FileType::Directory => "a folder".to_owned(),
+        FileType::Symlink { target } => format!("a link to {}", escaped(target)),
+        FileType::Fifo => "a pipe".to_owned(),
+        FileType::CharDevice { .. } | FileType::BlockDevice { .. } => "a device".to_owned(),
     }
 }

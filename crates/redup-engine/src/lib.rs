@@ -1,7 +1,7 @@
 //! Backup, restore, verify, list and status over an archive in duplicity's format.
 //!
-//! One verb is one function: [`backup()`], [`restore()`], [`verify()`], [`list()`], [`status()`], [`changes()`], [`remove()`],
-//! [`cleanup()`]. Each takes a [`Target`] (the store, the archive dir, the keys), its own options and a [`Monitor`] that hears
+//! One verb is one function: [`backup()`], [`restore()`], [`verify()`], [`list()`], [`find()`], [`diff()`], [`cat()`],
+//! [`status()`], [`changes()`], [`remove()`], [`cleanup()`]. Each takes a [`Target`] (the store, the archive dir, the keys), its own options and a [`Monitor`] that hears
 //! what happens; state that lives through the work stays private below it.
 //!
 //! The engine never asks which kind of store it talks to, prints nothing and reads no environment.
@@ -10,9 +10,12 @@
 mod archive;
 mod archive_dir;
 mod backup;
+mod cat;
 mod chain;
 mod checkpoint;
+mod diff;
 mod error;
+mod find;
 mod history;
 mod list;
 mod monitor;
@@ -21,13 +24,18 @@ mod owner;
 mod remove;
 mod report;
 mod restore;
+mod scratch;
+mod state;
 mod thaw;
 pub mod transfer;
 mod verify;
 mod volumes;
 
 pub use backup::backup;
+pub use cat::{CatOptions, cat};
+pub use diff::{DiffOptions, DiffReport, PathChange, diff};
 pub use error::{Error, Result};
+pub use find::{FindOptions, FindReport, FindScope, Found, PathEvent, PathVersion, find};
 pub use history::changes;
 pub use list::{list, status};
 pub use monitor::{Event, Monitor, Silent};
@@ -35,11 +43,10 @@ pub use options::{
     BackupKind, BackupOptions, JsonStat, KeyProvider, ListOptions, MakeJsonStat, MetadataSync,
     RestoreOptions, Target, VerifyOptions, VolumeMode,
 };
-/// What [`list()`] hands out for each path.
-pub use redup_difftar::sigtar::SigHead;
 pub use remove::{CleanupOptions, RemoveOptions, RemoveReport, Retention, cleanup, remove};
 pub use report::{
     BackupReport, Difference, RestoreReport, SetChanges, Statistics, StatusReport, VerifyReport,
 };
 pub use restore::restore;
+pub use state::{Aspect, PathState};
 pub use verify::verify;

@@ -1,31 +1,42 @@
 //! Listing the files of a point in time, and the state of a target.
 
-use redup_difftar::sigtar::{SigHead, SigKind};
+use std::ops::ControlFlow;
 
-use crate::archive::{Archive, signature_error};
-use crate::{Error, ListOptions, Monitor, Result, StatusReport, Target};
+use redup_format::index::PathIndex;
 
-/// Gives every entry of the tree at a time to `entry`, in path order, from the signatures alone: no
-/// volume is read. A file's size is not recorded there.
+use crate::archive::{Archive, signature_error, without_signatures};
+use crate::state::PathState;
+use crate::{ListOptions, Monitor, Result, StatusReport, Target};
+
+/// Gives every path of the tree at a time to `each`, in path order, until that breaks off. Works from the signatures
+/// alone: no volume is read.
+///
+/// The time of the backup set is told to the monitor as [`Event::PointInTime`](crate::Event::PointInTime) before.
 ///
 /// # Errors
-/// [`Error::NoSignatureChains`] when there is nothing to list; the errors of store, keys and archives.
+/// [`Error::NoSignatureChains`](crate::Error::NoSignatureChains) when there is nothing to list; the errors of store,
+/// keys and archives.
 pub fn list(
     target: &Target,
     options: &ListOptions,
     monitor: &dyn Monitor,
-    mut entry: impl FnMut(&SigHead),
+    mut each: impl FnMut(&PathIndex, &PathState) -> ControlFlow<()>,
 ) -> Result<()> {
     let mut archive = Archive::open_metadata(target, monitor)?;
     archive.sync(options.time)?;
-    let sets = archive.sets_at(options.time).map_err(|error| match error {
-        Error::NoChains(location) => Error::NoSignatureChains(location),
-        other => other,
-    })?;
+    let sets = archive.sets_at(options.time).map_err(without_signatures)?;
+    archive.tell_time(sets);
     let mut signatures = archive.signatures(sets)?;
     while let Some(head) = signatures.advance().map_err(signature_error)? {
-        if head.kind != SigKind::Deleted {
-            entry(head);
+        let index = head.index.clone();
+        let state = match signatures.archive() {
+            Some(archive) => PathState::read(archive)?,
+            None => None,
+        };
+        if let Some(state) = state
+            && each(&index, &state).is_break()
+        {
+            break;
         }
     }
     Ok(())

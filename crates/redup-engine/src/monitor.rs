@@ -34,6 +34,8 @@ pub enum Event<'a> {
     LastFull(Option<Timestamp>),
     /// The oldest backup is from this time, and an earlier one was asked for: it serves.
     BeforeOldest(Timestamp),
+    /// The time of the backup set whose state is looked at, before any of its paths.
+    PointInTime(Timestamp),
     /// The archive dir already agrees with the store.
     InSync,
     /// A run that changes nothing would bring the archive dir in line with the store.

@@ -14,7 +14,7 @@ use redup_difftar::patchdir::{PatchDir, Plan, Target as Wanted};
 use redup_format::entry::Attributes;
 use redup_format::index::PathIndex;
 
-pub(crate) use rebuild::{Rebuilt, payload_error, read_payload, rebuild};
+pub(crate) use rebuild::{Rebuilt, delta_error, payload_error, read_payload, rebuild};
 use rename::Renames;
 use selection::Selection;
 use tree::{TemporaryFile, TreeWriter};

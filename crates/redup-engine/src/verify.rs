@@ -1,7 +1,5 @@
 //! Verify: every volume read and checked, and on request the rebuilt tree beside the source.
 
-mod scratch;
-
 use std::cmp::Ordering as Order;
 use std::fs::File;
 use std::io::Read;
@@ -20,9 +18,9 @@ use crate::archive::Archive;
 use crate::chain::{Chain, Oddities, chain_error};
 use crate::owner::OwnerMap;
 use crate::restore::{payload_error, read_payload, rebuild};
+use crate::scratch::Scratch;
 use crate::thaw::make_readable;
 use crate::{Difference, Error, Event, Monitor, Result, Target, VerifyOptions, VerifyReport};
-use scratch::Scratch;
 
 /// Bytes compared at a time.
 const BUFFER: usize = 1 << 16;

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use crate::exit::Code;
@@ -63,6 +63,11 @@ pub(crate) fn install(ui: Arc<Ui>, last_deed: LastDeed) -> io::Result<()> {
         .name("signals".to_owned())
         .spawn(await_end)?;
     Ok(())
+}
+
+/// Ends the process as a program that writes to a pipe which nobody reads any more.
+pub(crate) fn end_by_pipe() -> ! {
+    end_by(SIGPIPE)
 }
 
 /// Ends the process.

@@ -56,7 +56,8 @@ pub(crate) fn rebuild<'a, V: VolumeSource + 'a, T: Rebuilt>(
     Ok(version)
 }
 
-fn delta_error(index: &PathIndex, error: redup_rsync::Error) -> Error {
+/// What became of applying a difference.
+pub(crate) fn delta_error(index: &PathIndex, error: redup_rsync::Error) -> Error {
     match error {
         redup_rsync::Error::ReadDelta { source, .. }
         | redup_rsync::Error::WriteOutput { source, .. } => payload_error(index, source),

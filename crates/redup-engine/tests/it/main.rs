@@ -6,6 +6,7 @@ mod concurrency;
 mod damage;
 mod history;
 mod hostile;
+mod reading;
 mod remove;
 mod restart;
 mod world;

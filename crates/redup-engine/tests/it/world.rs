@@ -1,5 +1,6 @@
 //! A target, an archive dir and a source that a test works on.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -244,12 +245,21 @@ impl World {
             &self.plain_target(),
             &options,
             &redup_engine::Silent,
-            |head| {
-                paths.push(head.index.as_bytes().to_vec());
+            |index, _| {
+                paths.push(index.as_bytes().to_vec());
+                ControlFlow::Continue(())
             },
         )
         .unwrap();
         paths
+    }
+
+    /// Takes everything away from the store whose name has `part` in it.
+    pub(crate) fn lose(&self, part: &str) {
+        let names = self.memory.names();
+        for name in names.iter().filter(|name| name.contains(part)) {
+            self.runtime.block_on(self.memory.delete(name)).unwrap();
+        }
     }
 
     /// What a restore of the source as it is now has to give.

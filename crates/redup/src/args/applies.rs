@@ -9,7 +9,7 @@ use super::spec::{OptionSpec, Support};
 /// Whether `spec` makes a difference to `command`.
 pub(super) fn applies(spec: &OptionSpec, command: Command) -> bool {
     use Command::{
-        Cleanup, CollectionStatus, ListCurrentFiles, Probe, Prune, RemoveAllButNFull,
+        Cat, Cleanup, CollectionStatus, Find, ListCurrentFiles, Probe, Prune, RemoveAllButNFull,
         RemoveAllIncOfButNFull, RemoveOlderThan, Restore, Verify,
     };
     if spec.hidden || spec.support != Support::Yes {
@@ -25,15 +25,16 @@ pub(super) fn applies(spec: &OptionSpec, command: Command) -> bool {
     let has_archive = command != Probe;
     match spec.id {
         Opt::ArchiveDir | Opt::Name | Opt::MetadataSyncMode | Opt::CheckRemote => has_archive,
-        Opt::MemoryLimit => writes || reads || command == Probe,
-        Opt::Tempdir | Opt::CompareData => command == Verify,
+        Opt::MemoryLimit => writes || reads || matches!(command, Cat | Probe),
+        Opt::Tempdir => matches!(command, Verify | Cat),
+        Opt::CompareData => command == Verify,
         Opt::Force => command == Restore || deletes,
         Opt::DryRun => writes || command == Restore || deletes,
         Opt::IgnoreErrors => reads,
         Opt::PrintStatistics | Opt::AllowSourceMismatch => writes,
         Opt::Concurrency | Opt::AsynchronousUpload => writes,
         Opt::Progress | Opt::ProgressRate => writes,
-        Opt::Json => command == Probe,
+        Opt::Json => command.has_json(),
         Opt::JsonStat => writes || command == CollectionStatus,
 
         Opt::FullIfOlderThan | Opt::FullIfNInc => writes && command != Command::Full,
@@ -58,7 +59,7 @@ pub(super) fn applies(spec: &OptionSpec, command: Command) -> bool {
         | Opt::UseAgent
         | Opt::EncryptSecretKeyring => has_archive,
 
-        Opt::RestoreTime => reads || command == ListCurrentFiles,
+        Opt::RestoreTime => reads || matches!(command, ListCurrentFiles | Find | Cat),
         Opt::PathToRestore => reads,
         Opt::Rename | Opt::RestoreOwnership => command == Restore,
         Opt::NumericOwner => writes || reads,
@@ -74,9 +75,9 @@ pub(super) fn applies(spec: &OptionSpec, command: Command) -> bool {
         | Opt::IncludeFilelist
         | Opt::ExcludeFilelist
         | Opt::ExcludeOlderThan
-        | Opt::FilterMode
-        | Opt::FilterCase
         | Opt::NullSeparator => writes || reads,
+        Opt::FilterMode | Opt::FilterCase => writes || reads || command == Find,
+        Opt::NewestChain => command == Find,
         Opt::ExcludeIfPresent
         | Opt::ExcludeOtherFilesystems
         | Opt::ExcludeDeviceFiles

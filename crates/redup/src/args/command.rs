@@ -20,6 +20,9 @@ pub(crate) enum Command {
     RemoveOlderThan,
     RemoveAllButNFull,
     RemoveAllIncOfButNFull,
+    Find,
+    Diff,
+    Cat,
     Probe,
     Prune,
 }
@@ -39,6 +42,32 @@ pub(crate) enum Shape {
     Time,
     /// A number above 0.
     Count,
+    /// A pattern of paths inside a backup.
+    Pattern,
+    /// The time that is compared.
+    OldTime,
+    /// The time it is compared with.
+    NewTime,
+    /// A path inside a backup.
+    InnerPath,
+}
+
+impl Shape {
+    /// What help and messages call it.
+    pub(super) fn role(self) -> &'static str {
+        match self {
+            Self::SourcePath => "source_path",
+            Self::TargetUrl => "target_url",
+            Self::SourceUrl => "source_url",
+            Self::TargetPath => "target_path",
+            Self::Time => "remove_time",
+            Self::Count => "count",
+            Self::Pattern => "pattern",
+            Self::OldTime => "old_time",
+            Self::NewTime => "new_time",
+            Self::InnerPath => "path",
+        }
+    }
 }
 
 /// One command.
@@ -97,6 +126,15 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
 /// Commands of redup's own: called as duplicity, their names are folders' like any other.
 #[rustfmt::skip]
 pub(crate) const OWN: &[CommandSpec] = &[
+    CommandSpec { command: Command::Find, name: "find", short_names: &[], in_0_8: false,
+        shapes: &[Shape::Pattern, Shape::TargetUrl],
+        help: "Search all backups for paths, and say when each of them came, changed and went." },
+    CommandSpec { command: Command::Diff, name: "diff", short_names: &[], in_0_8: false,
+        shapes: &[Shape::OldTime, Shape::NewTime, Shape::TargetUrl],
+        help: "Say what is different between two points in time." },
+    CommandSpec { command: Command::Cat, name: "cat", short_names: &[], in_0_8: false,
+        shapes: &[Shape::InnerPath, Shape::TargetUrl],
+        help: "Write the content of one file, as it was at some time, to standard output." },
     CommandSpec { command: Command::Probe, name: "probe", short_names: &[], in_0_8: false,
         shapes: &[Shape::TargetUrl],
         help: "Try a target out, and say what works, how fast, and what to change." },
@@ -114,6 +152,13 @@ pub(super) fn find_own(
     Some((spec, explicit(spec, rest)))
 }
 
+/// The names of the commands to which `--json` makes a difference.
+pub(crate) fn names_with_json() -> String {
+    let specs = COMMANDS.iter().chain(OWN);
+    let names = specs.filter(|spec| spec.command.has_json());
+    names.map(|spec| spec.name).collect::<Vec<_>>().join(", ")
+}
+
 /// duplicity 0.8's command that copies between stores; no version since has it.
 const REPLICATE: &str = "replicate";
 
@@ -121,6 +166,14 @@ impl Command {
     /// Whether it makes a backup.
     pub(crate) fn is_backup(self) -> bool {
         matches!(self, Self::Backup | Self::Full | Self::Incremental)
+    }
+
+    /// Whether `--json` makes a difference to it.
+    pub(crate) fn has_json(self) -> bool {
+        matches!(
+            self,
+            Self::ListCurrentFiles | Self::Find | Self::Diff | Self::Probe
+        )
     }
 }
 
@@ -245,7 +298,13 @@ fn fits(spec: &CommandSpec, positionals: &[OsString]) -> bool {
             .all(|(shape, word)| match shape {
                 Shape::TargetUrl | Shape::SourceUrl => is_url(word),
                 Shape::SourcePath | Shape::TargetPath => !is_url(word),
-                Shape::Time | Shape::Count => true,
+                // What the commands with these take has no prefixes.
+                Shape::Time
+                | Shape::Count
+                | Shape::Pattern
+                | Shape::OldTime
+                | Shape::NewTime
+                | Shape::InnerPath => true,
             })
 }
 
@@ -286,6 +345,7 @@ fn check_shape(shape: Shape, word: &OsStr) -> Result<(), ArgsError> {
             role: "Target",
             got: got(),
         }),
+        Shape::Pattern | Shape::InnerPath if word.is_empty() => Err(ArgsError::EmptyWord(shape)),
         Shape::Count => match word.to_str().map(str::parse::<u32>) {
             Some(Ok(1..)) => Ok(()),
             _ => Err(ArgsError::BadCount(got())),

@@ -1,5 +1,7 @@
 //! What is wrong with a command line, in words for the person who typed it.
 
+use super::command::Shape;
+
 /// Why a command line was refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ArgsError {
@@ -78,6 +80,8 @@ pub(crate) enum ArgsError {
     NotAUrl { role: &'static str, got: String },
     #[error("{role} should be pathname, not url.  Got '{got}' instead.")]
     NotAPath { role: &'static str, got: String },
+    #[error("{} must not be empty", .0.role())]
+    EmptyWord(Shape),
     #[error("count must be a whole number above 0, not '{0}'")]
     BadCount(String),
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 
 use super::applies::applies;
-use super::command::{COMMANDS, Command, CommandSpec, OWN, Shape};
+use super::command::{COMMANDS, Command, CommandSpec, OWN};
 use super::spec::{OptionSpec, Support, ValueKind};
 use super::table::GROUPS;
 
@@ -164,6 +164,10 @@ fn push_command(text: &mut String, spec: &CommandSpec, program: &str) {
     push_line(text, &format!("usage: {}", usage(spec, program)));
     push_line(text, "");
     push_wrapped(text, "", spec.help, 0);
+    if let Some(details) = details(spec.command) {
+        push_line(text, "");
+        push_wrapped(text, "", details, 0);
+    }
     if !spec.short_names.is_empty() {
         let names = spec.short_names.join(", ");
         push_line(text, &format!("Short name: {names}"));
@@ -171,6 +175,29 @@ fn push_command(text: &mut String, spec: &CommandSpec, program: &str) {
     push_line(text, "");
     push_options(text, |option| applies(option, spec.command));
     text.push_str(URLS);
+}
+
+/// What the help of a command says beyond what it does.
+pub(super) fn details(command: Command) -> Option<&'static str> {
+    Some(match command {
+        Command::Find => {
+            "A pattern without a slash is compared with the last name of each path, one with a slash \
+             with the whole path from the root of the backup; a slash at its end is for folders. With \
+             --time that point in time is searched alone. How long a file is, is known up to a block of \
+             its signature. The status is 0 when something was found, 1 when nothing was, and another \
+             after a failure."
+        }
+        Command::Diff => {
+            "Times are written as for --time. + is before a path that only the new state has, - before \
+             one that only the old one has, M before one that changed, with what is different. The \
+             status is 0 when nothing is different, 1 when something is, and another after a failure."
+        }
+        Command::Cat => {
+            "The path begins at the root of the backup. A volume is checked before anything of it is \
+             written; after an error what was written is not whole."
+        }
+        _ => return None,
+    })
 }
 
 /// The commands that a program of that name has.
@@ -192,14 +219,8 @@ Targets
 pub(super) fn usage(spec: &CommandSpec, program: &str) -> String {
     let mut line = format!("{program} {} [options]", spec.name);
     for shape in spec.shapes {
-        line.push_str(match shape {
-            Shape::SourcePath => " source_path",
-            Shape::TargetUrl => " target_url",
-            Shape::SourceUrl => " source_url",
-            Shape::TargetPath => " target_path",
-            Shape::Time => " remove_time",
-            Shape::Count => " count",
-        });
+        line.push(' ');
+        line.push_str(shape.role());
     }
     line
 }

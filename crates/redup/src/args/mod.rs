@@ -20,7 +20,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-pub(crate) use command::Command;
+pub(crate) use command::{Command, names_with_json};
 pub(crate) use error::ArgsError;
 pub(crate) use help::{Topic, help};
 pub(crate) use options::{Occurrence, Opt, Options, Value};

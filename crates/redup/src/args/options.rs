@@ -76,6 +76,7 @@ pub(crate) enum Opt {
     CompareData,
     FileChanged,
     ShowChangesInSet,
+    NewestChain,
     Include,
     Exclude,
     IncludeRegexp,

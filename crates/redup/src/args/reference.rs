@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::command::{COMMANDS, CommandSpec, OWN};
-use super::help::{EXTRAS, heading, help_of, known, usage};
+use super::help::{EXTRAS, details, heading, help_of, known, usage};
 use super::spec::{OptionSpec, ValueKind};
 use super::table::GROUPS;
 
@@ -80,7 +80,9 @@ fn man() -> String {
     );
     for spec in COMMANDS.iter().chain(OWN) {
         let names = names(spec).join(", ");
-        let _ = writeln!(text, ".TP\n.B {}\n{}", roff(&names), roff(spec.help));
+        let details = details(spec.command).unwrap_or_default();
+        let help = format!("{} {details}", spec.help);
+        let _ = writeln!(text, ".TP\n.B {}\n{}", roff(&names), roff(help.trim_end()));
     }
     for group in GROUPS {
         if !group.options.iter().any(is_shown) {

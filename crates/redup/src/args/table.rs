@@ -89,7 +89,7 @@ const GENERAL: &[OptionSpec] = &[
     option(Opt::Progress, &[both("progress")], ON,
         "Tell every few seconds how far a backup is; the source is looked through once more for that."),
     option(Opt::ProgressRate, &[both("progress-rate")], Int(1), "Seconds between progress lines (default 3)."),
-    option(Opt::Json, &[ours("json")], ON, "Print the result of probe as JSON."),
+    option(Opt::Json, &[ours("json")], ON, "Print the result as JSON, by itself; docs/json.md has the fields."),
     option(Opt::JsonStat, &[new("jsonstat")], ON, "Print and store statistics as JSON; with --show-changes-in-set, print those stored."),
     option(Opt::MetadataSyncMode, &[both("metadata-sync-mode")], Choice(&["full", "partial"]),
         "Bring the manifests and signatures of all chains to the archive dir, or of the one that is needed (default)."),
@@ -176,6 +176,7 @@ const RESTORE: &[OptionSpec] = &[
     option(Opt::FileChanged, &[both("file-changed")], File, "collection-status: the history of one file."),
     option(Opt::ShowChangesInSet, &[both("show-changes-in-set")], Int(i64::MIN),
         "collection-status: the files of the n-th newest set; 0 is the newest."),
+    option(Opt::NewestChain, &[ours("newest-chain")], ON, "find: search the newest chain only."),
 ];
 
 #[rustfmt::skip]

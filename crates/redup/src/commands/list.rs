@@ -1,30 +1,51 @@
 //! `list-current-files`.
 
-use redup_engine::{ListOptions, SigHead};
+use std::ops::ControlFlow;
+
+use redup_engine::{ListOptions, PathState};
+use redup_format::index::PathIndex;
 use redup_format::time::Timestamp;
 
-use super::Session;
+use super::{Points, Session, written};
+use crate::args::Opt;
 use crate::exit::{Code, Failure};
-use crate::ui::{Level, Message, Ui, path_bytes, path_text, quote_word, type_word};
+use crate::ui::{
+    JsonLines, Level, Message, Ui, json, path_bytes, path_text, quote_word, type_word,
+};
 
 pub(super) fn run(session: &Session) -> Result<Code, Failure> {
     let options = ListOptions {
         time: session.restore_time()?,
     };
     let target = session.target()?;
-    redup_engine::list(&target, &options, &session.narrator(), |head| {
-        session.ui.say(&line(head, &session.ui));
-    })?;
+    let (ui, points) = (&session.ui, Points::new(session.narrator()));
+    if session.flag(Opt::Json) {
+        let mut lines = JsonLines::new(ui, "redup.list.v1", session.shown_target());
+        let begin = || json::PointInTime::new(points.last());
+        let mut paths = 0;
+        redup_engine::list(&target, &options, &points, |index, state| {
+            paths += 1;
+            lines.begin(begin)?;
+            lines.record("path", json::Listed::new(index, state))
+        })?;
+        let _ = lines.begin(begin);
+        written(lines.end(json::ListEnd { paths }, true))?;
+    } else {
+        redup_engine::list(&target, &options, &points, |index, state| {
+            ui.say(&line(index, state, ui));
+            ControlFlow::Continue(())
+        })?;
+    }
     Ok(Code::SUCCESS)
 }
 
 /// `Mon Nov 23 16:26:06 2026 path`.
-fn line(head: &SigHead, ui: &Ui) -> Message {
-    let mtime = head.attributes.mtime;
+fn line(index: &PathIndex, state: &PathState, ui: &Ui) -> Message {
+    let mtime = state.attributes.mtime;
     let time = Timestamp::from_secs(mtime);
-    let word = type_word(&head.attributes.file_type);
-    let extra = format!("{time} {} {word}", quote_word(path_bytes(&head.index)));
-    let text = format!("{} {}", ui.time(mtime), path_text(&head.index));
+    let word = type_word(&state.attributes.file_type);
+    let extra = format!("{time} {} {word}", quote_word(path_bytes(index)));
+    let text = format!("{} {}", ui.time(mtime), path_text(index));
     Message::new(Level::INFO, text)
         .code(10)
         .extra(extra)

@@ -1,8 +1,12 @@
 //! The commands, one file each.
 
 mod backup;
+mod cat;
 mod cleanup;
+mod diff;
+mod find;
 mod list;
+mod points;
 mod probe;
 mod progress;
 mod remove;
@@ -10,6 +14,8 @@ mod restore;
 mod status;
 mod verify;
 
+use std::ffi::{OsStr, OsString};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,14 +25,15 @@ use redup_format::time::Timestamp;
 use redup_storage::{Interruptible, Storage};
 use tokio::runtime::Runtime;
 
-use crate::args::{Args, Command, Opt};
+use crate::args::{Args, Command, Opt, names_with_json};
 use crate::config::{self, Encryption, Keys, Places};
 use crate::env::Environment;
 use crate::exit::{Code, Failure, command_line};
 use crate::program::Program;
-use crate::signals::LastDeed;
+use crate::signals::{self, LastDeed};
 use crate::times::Clock;
 use crate::ui::{Narrator, Ui, standard_offset};
+use points::Points;
 
 /// How long a signal waits for uploads to be given up at the store.
 const TIME_TO_GIVE_UP: Duration = Duration::from_secs(5);
@@ -50,8 +57,9 @@ pub(crate) fn run(
     }
     refuse_old_names(&args)?;
     remove::refuse_elsewhere(&args)?;
-    if args.options.flag(Opt::Json) && args.command != Command::Probe {
-        return Err(command_line("--json is for probe only"));
+    json_or_nothing(&args)?;
+    if gives_a_result(&args) {
+        ui.keep_stdout();
     }
     let session = Session::new(args, environment, ui, last_deed)?;
     match session.args.command {
@@ -60,12 +68,29 @@ pub(crate) fn run(
         Command::Verify => verify::run(&session),
         Command::CollectionStatus => status::run(&session),
         Command::ListCurrentFiles => list::run(&session),
+        Command::Find => find::run(&session),
+        Command::Diff => diff::run(&session),
+        Command::Cat => cat::run(&session),
         Command::Cleanup => cleanup::run(&session),
         Command::Probe => probe::run(&session),
         Command::RemoveOlderThan
         | Command::RemoveAllButNFull
         | Command::RemoveAllIncOfButNFull
         | Command::Prune => remove::run(&session),
+    }
+}
+
+/// Whether standard output is for what was asked for alone, so that a program can read it.
+fn gives_a_result(args: &Args) -> bool {
+    let always = matches!(args.command, Command::Find | Command::Diff | Command::Cat);
+    always || args.options.flag(Opt::Json)
+}
+
+/// Refuses `--json` to a command that has none.
+fn json_or_nothing(args: &Args) -> Result<(), Failure> {
+    match args.options.flag(Opt::Json) && !args.command.has_json() {
+        true => Err(command_line(format!("--json is for {}", names_with_json()))),
+        false => Ok(()),
     }
 }
 
@@ -194,6 +219,17 @@ impl Session {
         self.places.local.as_deref().unwrap_or(Path::new("."))
     }
 
+    /// What stands behind the command, counted from 0; the command line was checked to have it.
+    fn word(&self, position: usize) -> &OsStr {
+        let word = self.args.positionals.get(position);
+        word.map_or(OsStr::new(""), OsString::as_os_str)
+    }
+
+    /// The target's URL, without a password.
+    fn shown_target(&self) -> String {
+        config::shown(&self.places.url)
+    }
+
     fn flag(&self, option: Opt) -> bool {
         self.args.options.flag(option)
     }
@@ -202,6 +238,30 @@ impl Session {
     fn restore_time(&self) -> Result<Option<Timestamp>, Failure> {
         let time = config::time(&self.args, Opt::RestoreTime, &self.clock)?;
         Ok(time.filter(|time| *time != 0).map(Timestamp::from_secs))
+    }
+}
+
+/// Of a command that answers with status 1.
+fn troubled(failure: Failure) -> Failure {
+    match failure.code {
+        Code::GENERIC => Failure {
+            code: Code::TROUBLE,
+            ..failure
+        },
+        _ => failure,
+    }
+}
+
+/// What becomes of a result that could not be written: where nobody reads it any more, the run ends without a word.
+fn written(result: io::Result<()>) -> Result<(), Failure> {
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot write to standard output")]
+    struct CannotWrite(#[source] io::Error);
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => signals::end_by_pipe(),
+        result => result.map_err(|error| {
+            Failure::from_error(Code::EXCEPTION, &CannotWrite(error)).extra("OSError")
+        }),
     }
 }
 

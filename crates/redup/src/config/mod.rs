@@ -138,6 +138,14 @@ pub(crate) fn inner_file(
     Ok(Some(inner))
 }
 
+/// The path inside the backup that a word behind the command names.
+///
+/// # Errors
+/// When it leads out of the backup.
+pub(crate) fn path_word(word: &OsStr) -> Result<PathIndex, Failure> {
+    inner_path(word).map_err(|error| command_line(format!("{}: {error}", crate::args::lossy(word))))
+}
+
 /// The pairs of `--rename`.
 ///
 /// # Errors

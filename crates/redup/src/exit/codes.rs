@@ -11,6 +11,8 @@ impl Code {
     pub(crate) const GENERIC: Self = Self(1);
     /// A shortened option that could be several.
     pub(crate) const AMBIGUOUS: Self = Self(2);
+    /// `find` and `diff`: what would be [`GENERIC`](Self::GENERIC), were that not an answer of theirs.
+    pub(crate) const TROUBLE: Self = Self(2);
     /// The host's name changed.
     pub(crate) const HOST_CHANGED: Self = Self(3);
     /// Ended by SIGINT.

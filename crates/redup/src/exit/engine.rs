@@ -79,6 +79,7 @@ impl From<Error> for Failure {
             Error::PathNotFound(_) => {
                 base(Code::PATH_NOT_FOUND).hint("list-current-files prints the paths of a backup")
             }
+            Error::Output(_) => base(Code::EXCEPTION).extra("OSError"),
             Error::NothingRestored => base(Code::NOTHING_RESTORED),
             Error::WrongLength { name, expected, found } => base(Code::STORE_LENGTH)
                 .extra(format!("{} {expected} {found}", quote_word(name.as_bytes()))),

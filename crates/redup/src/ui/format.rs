@@ -5,9 +5,30 @@ use jiff::{Timestamp, ZonedDateTime};
 
 /// `Tue Nov  7 08:01:02 2023` in the zone given; the bare number when no calendar has that time.
 pub(crate) fn pretty_time(seconds: i64, zone: &TimeZone) -> String {
+    formatted(seconds, zone, "%a %b %e %H:%M:%S %Y")
+}
+
+/// `2023-11-07T08:01:02+01:00` in the zone given: a form that `--time` takes.
+pub(crate) fn iso_time(seconds: i64, zone: &TimeZone) -> String {
+    formatted(seconds, zone, "%Y-%m-%dT%H:%M:%S%:z")
+}
+
+/// `2023-11-07 08:01:02` in the zone given.
+pub(crate) fn short_time(seconds: i64, zone: &TimeZone) -> String {
+    formatted(seconds, zone, "%Y-%m-%d %H:%M:%S")
+}
+
+/// `2023-11-07T07:01:02Z`; `None` when no calendar has that time.
+pub(crate) fn utc_time(seconds: i64) -> Option<String> {
+    let time = Timestamp::from_second(seconds).ok()?;
+    let year = ZonedDateTime::new(time, TimeZone::UTC).year();
+    (0..=9999).contains(&year).then(|| time.to_string())
+}
+
+fn formatted(seconds: i64, zone: &TimeZone, format: &str) -> String {
     match Timestamp::from_second(seconds) {
         Ok(time) => ZonedDateTime::new(time, zone.clone())
-            .strftime("%a %b %e %H:%M:%S %Y")
+            .strftime(format)
             .to_string(),
         Err(_) => seconds.to_string(),
     }
@@ -115,6 +136,20 @@ mod tests {
             pretty_time(1_690_000_000, &zone),
             "Sat Jul 22 00:26:40 2023"
         );
+    }
+
+    #[test]
+    fn times_for_typing_and_for_programs_have_a_zone() {
+        let zone = TimeZone::posix("EST5EDT,M3.2.0,M11.1.0").unwrap();
+        assert_eq!(iso_time(1_690_000_000, &zone), "2023-07-22T00:26:40-04:00");
+        assert_eq!(
+            iso_time(1_690_000_000, &TimeZone::UTC),
+            "2023-07-22T04:26:40+00:00"
+        );
+        assert_eq!(short_time(1_690_000_000, &zone), "2023-07-22 00:26:40");
+        assert_eq!(utc_time(1_690_000_000).unwrap(), "2023-07-22T04:26:40Z");
+        assert_eq!(utc_time(-1).unwrap(), "1969-12-31T23:59:59Z");
+        assert_eq!(utc_time(i64::MAX), None);
     }
 
     #[test]

@@ -4,12 +4,16 @@
 //! [`escape()`] for people and [`quote_word`] for programs.
 
 mod changes;
+mod compared;
 mod difference;
 mod escape;
+mod find;
 mod format;
+pub(crate) mod json;
 mod jsonstat;
 mod message;
 mod narrator;
+mod output;
 mod probe;
 mod progress;
 mod removal;
@@ -19,17 +23,22 @@ mod status;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::tz::TimeZone;
 
 pub(crate) use changes::{file_history, set_changes};
+pub(crate) use compared::{comparison, path_change};
 pub(crate) use difference::{path_bytes, path_text, type_word};
 pub(crate) use escape::{escape, escape_lines, quote_word};
-pub(crate) use format::{local_day, pretty_time, size, standard_offset};
+pub(crate) use find::found;
+pub(crate) use format::{iso_time, local_day, pretty_time, size, standard_offset};
+pub(crate) use json::JsonLines;
 pub(crate) use jsonstat::{RunFacts, run_statistics, stored_statistics};
 pub(crate) use message::{Level, Message};
 pub(crate) use narrator::Narrator;
+pub(crate) use output::Output;
 pub(crate) use probe::{ProbeResult, Row, Rows};
 pub(crate) use progress::Progress;
 pub(crate) use statistics::statistics;
@@ -53,6 +62,8 @@ pub(crate) struct Ui {
     verbosity: u8,
     timestamps: bool,
     zone: TimeZone,
+    /// Standard output is for a result; messages go to standard error.
+    result_only: AtomicBool,
     outputs: Mutex<Outputs>,
 }
 
@@ -86,6 +97,7 @@ impl Ui {
             verbosity,
             timestamps,
             zone,
+            result_only: AtomicBool::new(false),
             outputs: Mutex::new(Outputs {
                 stdout,
                 stderr,
@@ -138,7 +150,8 @@ impl Ui {
             false => "",
         };
         let line = format!("{up}{}{}\n", self.stamp(message.level), message.text);
-        let stream = if message.level < Level::WARNING {
+        let to_stderr = message.level < Level::WARNING || self.is_result_only();
+        let stream = if to_stderr {
             &mut outputs.stderr
         } else {
             &mut outputs.stdout
@@ -167,6 +180,27 @@ impl Ui {
     /// What helps to follow a run.
     pub(crate) fn info(&self, text: impl Into<String>) {
         self.say(&Message::new(Level::INFO, text));
+    }
+
+    /// From here on standard output is for what was asked for alone, and messages go to standard error.
+    pub(crate) fn keep_stdout(&self) {
+        self.result_only.store(true, Ordering::Relaxed);
+    }
+
+    fn is_result_only(&self) -> bool {
+        self.result_only.load(Ordering::Relaxed)
+    }
+
+    /// Whether a person sees what is printed.
+    pub(crate) fn stdout_is_terminal(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+
+    /// Writes part of what was asked for, and tells when that fails.
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut outputs = self.outputs();
+        let stream = &mut outputs.stdout;
+        stream.write_all(bytes).and_then(|()| stream.flush())
     }
 
     /// Prints text that was asked for (help, version) as it is.
@@ -251,4 +285,20 @@ fn descriptor(number: i64) -> io::Result<File> {
     File::options()
         .append(true)
         .open(format!("/proc/self/fd/{number}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One whose standard output is `stdout`.
+    pub(super) fn ui_to(stdout: impl Write + Send + 'static) -> Ui {
+        let options = UiOptions {
+            verbosity: 3,
+            timestamps: false,
+            zone: TimeZone::UTC,
+            logs: Vec::new(),
+        };
+        Ui::with_streams(options, Box::new(stdout), Box::new(io::sink()))
+    }
 }

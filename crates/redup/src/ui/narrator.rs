@@ -66,6 +66,14 @@ impl Narrator {
         }
     }
 
+    /// What duplicity says in every run. It is not worth a word where a result was asked for.
+    fn aside(&self, text: impl Into<String>) {
+        match self.ui.is_result_only() {
+            true => self.ui.info(text),
+            false => self.ui.notice(text),
+        }
+    }
+
     fn changed(&self, code: u16, letter: char, index: &PathIndex) {
         self.info(
             code,
@@ -167,7 +175,7 @@ impl Monitor for Narrator {
             }
             Event::LastFull(time) => {
                 let time = time.map_or_else(|| "none".to_owned(), |time| ui.time(time.secs()));
-                ui.notice(format!("Last full backup date: {time}"));
+                self.aside(format!("Last full backup date: {time}"));
             }
             Event::BeforeOldest(start) => {
                 let time = ui.time(start.secs());
@@ -177,8 +185,10 @@ impl Monitor for Narrator {
                 );
                 self.coded(Level::WARNING, 11, start.to_string(), text);
             }
+            // Those who ask for one say so themselves.
+            Event::PointInTime(_) => {}
             Event::InSync => {
-                ui.notice("Local and Remote metadata are synchronized, no sync needed.");
+                self.aside("Local and Remote metadata are synchronized, no sync needed.");
             }
             Event::SyncPlanned { fetch, delete } => self.sync_planned(fetch, delete),
             Event::SyncStarted => ui.notice("Synchronizing remote metadata to local cache..."),

@@ -43,6 +43,15 @@ impl Session {
         }
     }
 
+    /// Gives the folders alone that time.
+    fn dated_folders(&self) {
+        for name in ["sub", "."] {
+            let time = UNIX_EPOCH + Duration::from_secs(1_699_999_200);
+            let file = fs::File::open(self.env.source().join(name)).unwrap();
+            file.set_modified(time).unwrap();
+        }
+    }
+
     fn types(&mut self, line: &str, answers: &[&str]) {
         let (seen, code) = Terminal::new().run(&self.env, line, answers);
         self.seen.push_str(&format!("$ redup {line}\n"));
@@ -120,6 +129,32 @@ fn differences() {
     session.dated();
     session.types("verify --compare-data file://target source", &[]);
     session.is("differences");
+}
+
+#[test]
+fn looking_back() {
+    let mut session = Session::new();
+    let backup = "source file://target --no-print-statistics --current-time";
+    session.types(&format!("full {backup} 1700000000"), &[]);
+    let source = session.env.source();
+    fs::write(source.join("a"), "changed\n").unwrap();
+    fs::File::open(source.join("a"))
+        .and_then(|file| file.set_modified(UNIX_EPOCH + Duration::from_secs(1_700_050_000)))
+        .unwrap();
+    fs::remove_file(source.join("sub/b")).unwrap();
+    session.dated_folders();
+    session.types(&format!("incr {backup} 1700086400"), &[]);
+    session.seen.clear();
+    session.types("find a file://target", &[]);
+    session.types("find b file://target", &[]);
+    session.types("find lost.txt file://target", &[]);
+    session.types("diff 2023-11-15 now file://target", &[]);
+    session.types("diff now now file://target", &[]);
+    session.types("cat sub/b file://target", &[]);
+    session.types("cat sub/b -t 2023-11-15 file://target", &[]);
+    session.types("cat sub file://target", &[]);
+    session.types("ls --json file://target", &[]);
+    session.is("looking-back");
 }
 
 #[test]

@@ -258,6 +258,10 @@ const SHOWN: &[(&str, &[&str])] = &[
         &["--file-changed", "--show-changes-in-set"],
     ),
     (
+        "reading::the_newest_chain_or_a_point_in_time_is_searched_alone_when_asked",
+        &["--newest-chain"],
+    ),
+    (
         "s3/options::a_volume_is_fetched_once_where_memory_allows",
         &["--memory-limit"],
     ),

@@ -78,6 +78,7 @@ fn options_of_our_own_are_few_and_named() {
             "memory-limit",
             "compress-level",
             "secret-key-file",
+            "newest-chain",
             "keep-last",
             "keep-daily",
             "keep-weekly",

@@ -13,7 +13,7 @@ const IN_MEMORY: usize = 8 << 20;
 
 /// Bytes that spill into an unlinked temporary file when they become many.
 #[derive(Debug)]
-pub(super) struct Scratch {
+pub(crate) struct Scratch {
     tempdir: PathBuf,
     store: Store,
 }
@@ -25,7 +25,7 @@ enum Store {
 }
 
 impl Scratch {
-    pub(super) fn new(tempdir: &Path) -> Self {
+    pub(crate) fn new(tempdir: &Path) -> Self {
         Self {
             tempdir: tempdir.to_owned(),
             store: Store::Memory(Vec::new()),

@@ -1,0 +1,272 @@
+//! The results of `--json` have exactly the fields that docs/json.md lists.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use redup_testkit::env::TestEnv;
+use redup_testkit::run::Outcome;
+use serde_json::Value;
+
+use crate::cli::support::{go, place};
+
+/// The tables of docs/json.md: under each heading, fields with their meaning. Headings of the third level carry those
+/// of the second in front.
+struct Documented(BTreeMap<String, Vec<(String, String)>>);
+
+impl Documented {
+    fn load() -> Self {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/json.md");
+        let text = fs::read_to_string(file).unwrap();
+        let mut tables = BTreeMap::new();
+        let (mut schema, mut heading) = (String::new(), String::new());
+        for line in text.lines() {
+            if let Some(name) = line.strip_prefix("## ") {
+                name.clone_into(&mut schema);
+                heading = schema.to_lowercase();
+            } else if let Some(name) = line.strip_prefix("### ") {
+                heading = format!("{schema} {name}");
+            } else if let Some(row) = line.strip_prefix("| ") {
+                let (names, meaning) = row.split_once(" | ").unwrap();
+                if names == "field" || schema.is_empty() {
+                    continue;
+                }
+                let rows: &mut Vec<_> = tables.entry(heading.clone()).or_default();
+                for name in names.split(", ") {
+                    rows.push((name.to_owned(), meaning.to_owned()));
+                }
+            }
+        }
+        Self(tables)
+    }
+
+    /// The fields of a table, with those of the tables that its rows refer to.
+    fn fields(&self, schema: &str, table: &str) -> BTreeSet<String> {
+        let own = format!("{schema} {table}");
+        let rows = self.0.get(own.trim_end()).or_else(|| self.0.get(table));
+        let rows = rows.unwrap_or_else(|| panic!("docs/json.md has no table {own}"));
+        let mut fields = BTreeSet::new();
+        for (name, meaning) in rows {
+            if let Some(other) = reference(name) {
+                fields.extend(self.fields(schema, other));
+                continue;
+            }
+            let name = name.trim_matches('`');
+            let inside = meaning
+                .split_once('[')
+                .filter(|(before, _)| before.ends_with("a ") || before.ends_with("list of "));
+            match inside {
+                Some((before, _)) => {
+                    let list = if before.ends_with("list of ") {
+                        "[]"
+                    } else {
+                        ""
+                    };
+                    let other = reference(&meaning[before.len()..]).unwrap();
+                    let other = self.fields(schema, other);
+                    fields.extend(other.iter().map(|field| format!("{name}{list}.{field}")));
+                }
+                None => drop(fields.insert(name.to_owned())),
+            }
+        }
+        fields
+    }
+
+    /// Whether `lines` are what is documented of `schema`: each record with all of its fields and no other.
+    #[track_caller]
+    fn check(&self, schema: &str, lines: &[Value]) {
+        let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for line in lines {
+            let record = line["record"].as_str().unwrap_or_default().to_owned();
+            let mut fields = BTreeSet::new();
+            flatten(line, "", &mut fields);
+            found.entry(record).or_default().extend(fields);
+        }
+        assert_eq!(lines[0]["schema"], schema);
+        for (record, mut fields) in found {
+            // What is an object in one line and null in another is the former.
+            let of_objects: Vec<_> = fields
+                .iter()
+                .flat_map(|field| {
+                    field
+                        .match_indices(['.', '['])
+                        .map(|(at, _)| field[..at].to_owned())
+                })
+                .collect();
+            fields.retain(|field| !of_objects.contains(field));
+            let documented = self.fields(schema, &record);
+            assert_eq!(fields, documented, "{schema} {record}");
+            // All of them in every line.
+            for line in lines
+                .iter()
+                .filter(|line| line["record"].as_str().unwrap_or_default() == record)
+            {
+                let there: BTreeSet<_> = line
+                    .as_object()
+                    .unwrap()
+                    .keys()
+                    .map(String::as_str)
+                    .collect();
+                let top: BTreeSet<_> = documented
+                    .iter()
+                    .map(|field| field.split(['.', '[']).next().unwrap())
+                    .collect();
+                assert_eq!(there, top, "{schema} {record}");
+            }
+        }
+    }
+}
+
+/// `[state](#state)` refers to the table of that name.
+fn reference(text: &str) -> Option<&str> {
+    let (name, rest) = text.strip_prefix('[')?.split_once("](#")?;
+    rest.contains(')').then_some(name)
+}
+
+fn flatten(value: &Value, name: &str, fields: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object {
+                let dot = if name.is_empty() { "" } else { "." };
+                flatten(value, &format!("{name}{dot}{key}"), fields);
+            }
+        }
+        Value::Array(list) if list.iter().any(Value::is_object) => {
+            for value in list {
+                flatten(value, &format!("{name}[]"), fields);
+            }
+        }
+        _ => drop(fields.insert(name.to_owned())),
+    }
+}
+
+/// The lines of standard output.
+#[track_caller]
+fn lines(outcome: &Outcome) -> Vec<Value> {
+    let lines = outcome.stdout.lines();
+    lines
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
+}
+
+/// Two chains of two sets and one, of a tree with all that has a field of its own.
+fn history() -> TestEnv {
+    let mut env = place();
+    env.options = ["--no-print-statistics", "--allow-source-mismatch"]
+        .map(String::from)
+        .to_vec();
+    let backup = |env: &TestEnv, time| {
+        let options = "--no-print-statistics --allow-source-mismatch --current-time";
+        go(env, &format!("source file://target {options} {time}")).ok();
+    };
+    backup(&env, 1_700_000_000);
+    fs::write(env.source().join("a"), "changed\n").unwrap();
+    fs::remove_file(env.source().join("sub/b")).unwrap();
+    backup(&env, 1_700_086_400);
+    fs::write(env.source().join("new"), "").unwrap();
+    go(
+        &env,
+        "full source file://target --no-print-statistics --current-time 1700172800",
+    )
+    .ok();
+    env
+}
+
+#[test]
+fn results_have_the_fields_that_are_documented_and_no_others() {
+    let documented = Documented::load();
+    let env = history();
+    let check = |schema, line: &str, code| {
+        let outcome = go(&env, line).code(code);
+        documented.check(schema, &lines(&outcome));
+    };
+    check(
+        "redup.list.v1",
+        "list-current-files --json file://target",
+        0,
+    );
+    check("redup.find.v1", "find --json * file://target", 0);
+    check(
+        "redup.diff.v1",
+        "diff --json 1700000000 now file://target",
+        1,
+    );
+}
+
+#[test]
+fn every_schema_that_is_documented_is_checked() {
+    let file = include_str!("json.rs");
+    for heading in Documented::load().0.keys() {
+        let schema = heading.split(' ').next().unwrap();
+        assert!(
+            !schema.starts_with("redup.") || file.contains(&format!("\"{schema}\"")),
+            "{schema}"
+        );
+    }
+}
+
+#[test]
+fn standard_output_is_json_alone_whatever_is_said() {
+    let env = history();
+    fs::remove_dir_all(env.path("home/.cache")).unwrap();
+    let outcome = go(&env, "ls --json -v9 file://target").ok();
+    let last = lines(&outcome).pop().unwrap();
+    assert_eq!(
+        (&last["record"], &last["complete"]),
+        (&"end".into(), &true.into())
+    );
+    assert!(outcome.stderr.contains("Copying "), "{}", outcome.stderr);
+}
+
+#[test]
+fn what_fails_leaves_nothing_that_looks_whole() {
+    let mut env = history();
+    fs::remove_dir_all(env.path("home/.cache")).unwrap();
+    env.set("PASSPHRASE", "wrong");
+    for line in ["ls --json", "find --json *", "diff --json 1700000000 now"] {
+        let outcome = go(&env, &format!("{line} file://target")).code(31);
+        assert_eq!(outcome.stdout, "", "{line}");
+        assert!(outcome.stderr.contains("\nerror: "), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn commands_without_a_result_refuse_it_and_name_those_that_have_one() {
+    let env = place();
+    for line in ["full source file://target", "cat a file://target"] {
+        go(&env, &format!("{line} --json"))
+            .code(23)
+            .says("--json is for ")
+            .says("list-current-files, find, diff");
+    }
+}
+
+#[test]
+fn names_times_and_types_are_told_without_loss() {
+    use std::os::unix::ffi::OsStrExt;
+    let env = place();
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9\n");
+    fs::write(env.source().join(name), "x".repeat(2000)).unwrap();
+    go(
+        &env,
+        "full source file://target --no-print-statistics --current-time 1700000000",
+    )
+    .ok();
+    let lines = lines(&go(&env, "ls --json file://target").ok());
+    assert_eq!(lines[0]["time"], "2023-11-14T22:13:20Z");
+    assert_eq!(lines[0]["time_seconds"], 1_700_000_000);
+    let of = |path: &str| lines.iter().find(|line| line["path"] == path).unwrap();
+    assert_eq!(of(".")["type"], "directory");
+    assert_eq!(of("link")["link_target"], "a");
+    assert_eq!(of("a")["size_at_most"], 512);
+    let odd = lines
+        .iter()
+        .find(|line| line["record"] == "path" && line["path"].is_null());
+    let odd = odd.unwrap();
+    assert_eq!(odd["path_hex"], "636166e90a");
+    assert_eq!(
+        (&odd["size_at_least"], &odd["size_at_most"]),
+        (&1537.into(), &2048.into())
+    );
+    assert_eq!(lines.last().unwrap()["paths"], lines.len() - 2);
+}

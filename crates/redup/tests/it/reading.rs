@@ -1,0 +1,622 @@
+//! `find`, `diff` and `cat`: on golden archives of duplicity, and as a person or a script uses them.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+
+use expect_test::{Expect, expect};
+use redup_testkit::changes::{Change, changes};
+use redup_testkit::damage;
+use redup_testkit::env::{Program, TestEnv};
+use redup_testkit::fixtures::{Case, TIMES, cases};
+use redup_testkit::listing::{Kind, Listing};
+use redup_testkit::run::run;
+use redup_testkit::trees::noise;
+use serde_json::Value;
+
+use crate::cli::support::{as_duplicity, go, place, typed};
+use crate::cli::terminal::Terminal;
+use crate::{duplicity, programs, redup};
+
+#[test]
+fn golden_archives_are_searched_and_compared_from_their_signatures_alone() {
+    for case in cases().iter().filter(|case| !case.is_partial()) {
+        let mut env = TestEnv::with_fixture(case);
+        for name in damage::names(&env.target()) {
+            if name.contains("difftar") {
+                fs::write(env.target().join(name), "").unwrap();
+            }
+        }
+        check_case(&env, case);
+        // The same from the target.
+        env.name = "fresh".to_owned();
+        check_case(&env, case);
+    }
+}
+
+fn check_case(env: &TestEnv, case: &Case) {
+    let states: Vec<_> = (0..case.states())
+        .map(|state| case.expected(state))
+        .collect();
+    let mut expected = BTreeMap::new();
+    let mut before = Listing::default();
+    for (state, listing) in states.iter().enumerate() {
+        for (path, change) in changes(&before, listing) {
+            let versions: &mut Vec<_> = expected.entry(path).or_default();
+            versions.push((TIMES[state], change));
+        }
+        before = listing.clone();
+    }
+    expected.remove(&b""[..]);
+    let found = find(env, "*");
+    assert_eq!(found, expected, "find in {}", case.title());
+
+    let last = states.len() - 1;
+    for (old, new) in [(0, last), (last, 0), (last, last)] {
+        let expected = changes(&states[old], &states[new]);
+        let found = diff(env, TIMES[old], TIMES[new]);
+        assert_eq!(found, expected, "{} from {old} to {new}", case.title());
+    }
+}
+
+/// The records about paths, by path.
+fn records(env: &TestEnv, action: &str, words: &[&str], code: i32) -> BTreeMap<Vec<u8>, Value> {
+    let words = [&["--json"], words, &[&env.url]].concat();
+    let outcome = env.run(&redup(), action, words).code(code);
+    let lines: Vec<Value> = outcome
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.last().unwrap()["complete"], true);
+    let records = lines.into_iter().filter(|line| line["record"] == "path");
+    records.map(|line| (path_of(&line), line)).collect()
+}
+
+fn path_of(line: &Value) -> Vec<u8> {
+    match (line["path"].as_str(), line["path_hex"].as_str()) {
+        (Some("."), None) => Vec::new(),
+        (Some(path), None) => path.as_bytes().to_vec(),
+        (None, Some(hex)) => (0..hex.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+            .collect(),
+        both => panic!("{both:?}"),
+    }
+}
+
+fn change_of(line: &Value, event: &str) -> Change {
+    match line[event].as_str().unwrap() {
+        "added" => Change::Added,
+        "removed" | "deleted" => Change::Removed,
+        _ => {
+            let what = line["what"].as_array().unwrap().iter();
+            Change::Changed(what.map(|word| known(word.as_str().unwrap())).collect())
+        }
+    }
+}
+
+fn known(word: &str) -> &'static str {
+    let words = [
+        "type",
+        "content",
+        "link_target",
+        "device",
+        "mode",
+        "owner",
+        "mtime",
+    ];
+    words
+        .into_iter()
+        .find(|it| *it == word)
+        .unwrap_or_else(|| panic!("{word}"))
+}
+
+fn find(env: &TestEnv, pattern: &str) -> BTreeMap<Vec<u8>, Vec<(i64, Change)>> {
+    let records = records(env, "find", &[pattern], 0).into_iter();
+    let versions = |line: &Value| {
+        let versions = line["versions"].as_array().unwrap().iter();
+        let versions =
+            versions.map(|it| (it["time_seconds"].as_i64().unwrap(), change_of(it, "event")));
+        versions.collect()
+    };
+    records
+        .map(|(path, line)| (path, versions(&line)))
+        .collect()
+}
+
+fn diff(env: &TestEnv, old: i64, new: i64) -> BTreeMap<Vec<u8>, Change> {
+    let code = i32::from(old != new);
+    let records = records(env, "diff", &[&old.to_string(), &new.to_string()], code).into_iter();
+    records
+        .map(|(path, line)| (path, change_of(&line, "change")))
+        .collect()
+}
+
+#[test]
+fn the_content_of_files_of_golden_archives_is_what_was_saved() {
+    for case in cases().iter().filter(|case| !case.is_partial()) {
+        let env = TestEnv::with_fixture(case);
+        for state in [0, case.states() - 1] {
+            let listing = case.expected(state);
+            let is_file = |kind: &Kind| matches!(kind, Kind::File { .. });
+            let mut files: Vec<_> = listing.iter().filter(|(_, it)| is_file(&it.kind)).collect();
+            // The largest, of several volumes and with differences on top, and some others.
+            files.sort_by_key(|(_, entry)| match entry.kind {
+                Kind::File { len, .. } => std::cmp::Reverse(len),
+                _ => std::cmp::Reverse(0),
+            });
+            for (path, entry) in files.into_iter().take(4) {
+                let file = env.path("content");
+                let mut cat = env.command(&redup(), "cat", ["--time", &TIMES[state].to_string()]);
+                cat.arg(os(&path.to_bytes())).arg(&env.url);
+                cat.stdout(fs::File::create(&file).unwrap());
+                let output = cat.stderr(Stdio::piped()).output().unwrap();
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                assert!(output.status.success(), "{} {path}: {said}", case.title());
+                let found = Listing::of(&file);
+                let found = &found.get(b"").unwrap().kind;
+                assert_eq!(*found, entry.kind, "{} {path}", case.title());
+            }
+        }
+    }
+}
+
+fn os(bytes: &[u8]) -> &OsStr {
+    OsStr::from_bytes(bytes)
+}
+
+const BACKUP: &str =
+    "source file://target --no-print-statistics --allow-source-mismatch --current-time";
+
+/// Four backups in two chains: of a file that changes, one that goes and comes again, one that comes, and one that
+/// stays. A file written on a day has the time of that day.
+fn history() -> TestEnv {
+    let mut env = place();
+    env.set("PASSPHRASE", "secret");
+    for (day, kind, writes, removes) in [
+        (0, "full", &["a", "sub/b", "stays"][..], &["link"][..]),
+        (1, "incr", &["a"], &["sub/b"]),
+        (2, "full", &["sub/new"], &[]),
+        (3, "incr", &["sub/b"], &[]),
+    ] {
+        let time = 1_700_000_000 + day * 86_400;
+        let source = env.source();
+        for name in removes {
+            fs::remove_file(source.join(name)).unwrap();
+        }
+        for name in writes {
+            fs::write(source.join(name), format!("{name} of day {day}\n")).unwrap();
+            dated(&env, name, time - 3600);
+        }
+        for folder in ["sub", "."] {
+            dated(&env, folder, 1_600_000_000);
+        }
+        go(&env, &format!("{kind} {BACKUP} {time}")).ok();
+    }
+    env
+}
+
+fn dated(env: &TestEnv, name: &str, time: u64) {
+    let file = fs::File::open(env.source().join(name)).unwrap();
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(time);
+    file.set_modified(time).unwrap();
+}
+
+fn check(env: &TestEnv, line: &str, code: i32, expected: Expect) {
+    let outcome = go(env, &format!("{line} file://target")).code(code);
+    expected.assert_eq(&outcome.stdout);
+}
+
+#[test]
+fn a_search_tells_when_a_path_came_changed_and_went() {
+    let env = history();
+    check(
+        &env,
+        "find b",
+        0,
+        expect![[r#"
+        sub/b
+          2023-11-14T22:13:20+00:00  added    file   <=512 bytes  2023-11-14 21:13:20
+          2023-11-15T22:13:20+00:00  deleted
+          2023-11-17T22:13:20+00:00  added    file   <=512 bytes  2023-11-17 21:13:20
+    "#]],
+    );
+    check(
+        &env,
+        "find a",
+        0,
+        expect![[r#"
+        a
+          2023-11-14T22:13:20+00:00  added    file   <=512 bytes  2023-11-14 21:13:20
+          2023-11-15T22:13:20+00:00  changed  file   <=512 bytes  2023-11-15 21:13:20  (content, mtime)
+    "#]],
+    );
+    check(
+        &env,
+        "find stays",
+        0,
+        expect![[r#"
+        stays
+          2023-11-14T22:13:20+00:00  added    file   <=512 bytes  2023-11-14 21:13:20
+    "#]],
+    );
+    check(
+        &env,
+        "find sub/n*",
+        0,
+        expect![[r#"
+        sub/new
+          2023-11-16T22:13:20+00:00  added    file   <=512 bytes  2023-11-16 21:13:20
+    "#]],
+    );
+}
+
+#[test]
+fn the_newest_chain_or_a_point_in_time_is_searched_alone_when_asked() {
+    let env = history();
+    check(
+        &env,
+        "find b --newest-chain",
+        0,
+        expect![[r#"
+        sub/b
+          2023-11-17T22:13:20+00:00  added    file   <=512 bytes  2023-11-17 21:13:20
+    "#]],
+    );
+    check(
+        &env,
+        "find a -t 1700100000",
+        0,
+        expect![[r#"
+        a
+          2023-11-15T22:13:20+00:00  changed  file   <=512 bytes  2023-11-15 21:13:20  (content, mtime)
+    "#]],
+    );
+    check(&env, "find b -t 1700100000", 1, expect![[""]]);
+    go(&env, "find b -t 1D --newest-chain file://target").code(23);
+}
+
+#[test]
+fn patterns_are_read_as_the_filters_say() {
+    let env = history();
+    check(
+        &env,
+        "find STAY? --filter-ignorecase",
+        0,
+        expect![[r#"
+        stays
+          2023-11-14T22:13:20+00:00  added    file   <=512 bytes  2023-11-14 21:13:20
+    "#]],
+    );
+    check(
+        &env,
+        "find --filter-regexp ^s.*s$",
+        0,
+        expect![[r#"
+        stays
+          2023-11-14T22:13:20+00:00  added    file   <=512 bytes  2023-11-14 21:13:20
+    "#]],
+    );
+    check(&env, "find --filter-literal stay?", 1, expect![[""]]);
+    go(&env, "find a//b file://target")
+        .code(15)
+        .says("consecutive slashes");
+}
+
+#[test]
+fn a_comparison_tells_what_is_different_and_how() {
+    let env = history();
+    check(
+        &env,
+        "diff 1700000000 1700086400",
+        1,
+        expect![[r#"
+        M a  content, mtime 2023-11-14 21:13:20 -> 2023-11-15 21:13:20
+        - sub/b
+    "#]],
+    );
+    check(
+        &env,
+        "diff 1700259200 1700000000",
+        1,
+        expect![[r#"
+        M a  content, mtime 2023-11-15 21:13:20 -> 2023-11-14 21:13:20
+        M sub/b  content, mtime 2023-11-17 21:13:20 -> 2023-11-14 21:13:20
+        - sub/new
+    "#]],
+    );
+    check(
+        &env,
+        "diff 2023-11-17 now",
+        1,
+        expect![[r#"
+        + sub/b
+    "#]],
+    );
+    check(&env, "diff 1700259200 now", 0, expect![[""]]);
+    go(&env, "diff yesterday now file://target")
+        .code(23)
+        .says("Bad time string");
+}
+
+#[test]
+fn each_aspect_of_a_change_is_told() {
+    let env = place();
+    let source = env.source();
+    for name in ["mode", "mtime", "type", "content"] {
+        fs::write(source.join(name), "").unwrap();
+        dated(&env, name, 1_600_000_000);
+    }
+    dated(&env, ".", 1_600_000_000);
+    go(&env, &format!("full {BACKUP} 1700000000")).ok();
+    fs::set_permissions(source.join("mode"), fs::Permissions::from_mode(0o4711)).unwrap();
+    dated(&env, "mtime", 1_600_000_001);
+    fs::write(source.join("content"), "x").unwrap();
+    dated(&env, "content", 1_600_000_001);
+    fs::remove_file(source.join("type")).unwrap();
+    fs::remove_file(source.join("link")).unwrap();
+    for (name, target) in [("type", "a"), ("link", "b\x1b")] {
+        std::os::unix::fs::symlink(target, source.join(name)).unwrap();
+    }
+    dated(&env, ".", 1_600_000_000);
+    go(&env, &format!("incr {BACKUP} 1700086400")).ok();
+    check(
+        &env,
+        "diff 1700000000 now",
+        1,
+        expect![[r#"
+        M content  content, mtime 2020-09-13 12:26:40 -> 2020-09-13 12:26:41
+        M link  target a -> b\x1b
+        M mode  mode 644 -> 4711
+        M mtime  mtime 2020-09-13 12:26:40 -> 2020-09-13 12:26:41
+        M type  type file -> link
+    "#]],
+    );
+}
+
+#[test]
+fn one_is_an_answer_and_failures_are_another_status() {
+    let mut env = history();
+    check(&env, "find nothing", 1, expect![[""]]);
+    let says = |env: &TestEnv, line: &str, code| {
+        let outcome = go(env, &format!("{line} file://target")).code(code);
+        assert_eq!(outcome.stdout, "");
+        outcome.stderr
+    };
+    assert!(says(&env, "find nothing", 1).contains("Nothing in 4 backup set(s) fits 'nothing'."));
+    fs::remove_dir_all(env.path("home/.cache")).unwrap();
+    env.set("PASSPHRASE", "wrong");
+    for line in ["find b", "diff 1700000000 now", "cat a"] {
+        assert!(
+            says(&env, line, 31).contains("hint: check PASSPHRASE"),
+            "{line}"
+        );
+    }
+    env.set("PASSPHRASE", "secret");
+    let sigtar = damage::find(&env.target(), &["new-signatures", "20231115"]);
+    fs::remove_file(sigtar).unwrap();
+    let outcome = go(&env, "find b file://target").code(2);
+    assert!(
+        outcome.stdout.starts_with("sub/b\n  2023-11-14"),
+        "{outcome}"
+    );
+    assert!(
+        outcome
+            .stderr
+            .contains("not all backup sets could be searched"),
+        "{outcome}"
+    );
+    let outcome = go(&env, "find --json b file://target").code(2);
+    assert!(
+        outcome
+            .stdout
+            .contains(r#""backups_not_searched":1,"complete":false"#),
+        "{outcome}"
+    );
+    assert!(says(&env, "diff 1700000000 1700086400", 2).contains("has no signatures"));
+}
+
+#[test]
+fn names_that_would_drive_a_terminal_are_escaped() {
+    let env = place();
+    fs::write(env.source().join("bad\x1b[31m"), "").unwrap();
+    go(&env, &format!("full {BACKUP} 1700000000")).ok();
+    fs::remove_file(env.source().join("bad\x1b[31m")).unwrap();
+    go(&env, &format!("incr {BACKUP} 1700086400")).ok();
+    for line in ["find bad*", "diff 1700000000 now"] {
+        let outcome = go(&env, &format!("{line} file://target"));
+        assert!(outcome.stdout.contains("bad\\x1b[31m\n"), "{outcome}");
+    }
+}
+
+#[test]
+fn notices_do_not_mix_with_a_result() {
+    let env = history();
+    fs::remove_dir_all(env.path("home/.cache")).unwrap();
+    let outcome = go(&env, "cat a -v9 file://target").ok();
+    assert_eq!(outcome.stdout, "a of day 1\n");
+    assert!(outcome.stderr.contains("Copying "), "{outcome}");
+    let quiet = go(&env, "cat a file://target").ok();
+    assert_eq!(quiet.stderr, "");
+}
+
+#[test]
+fn a_file_is_read_as_of_a_time_and_what_is_none_says_so() {
+    let env = history();
+    check(
+        &env,
+        "cat a -t 1700000000",
+        0,
+        expect![[r#"
+        a of day 0
+    "#]],
+    );
+    check(&env, "cat /sub/../a", 23, expect![[""]]);
+    check(
+        &env,
+        "cat ./sub//b",
+        0,
+        expect![[r#"
+        sub/b of day 3
+    "#]],
+    );
+    let error = |line: &str, code| {
+        let outcome = go(&env, &format!("{line} file://target")).code(code);
+        assert_eq!(outcome.stdout, "");
+        outcome.stderr
+    };
+    expect![[r#"
+        error: sub/b is not in the backup
+        hint: 'redup find b URL' shows where and when there was one of that name; paths begin at the root of the backup
+    "#]].assert_eq(&error("cat sub/b -t 1700086400", 19));
+    expect![[r#"
+        error: sub is a folder, not a file
+        hint: 'redup restore --path-to-restore sub URL FOLDER' restores it
+    "#]]
+    .assert_eq(&error("cat sub", 1));
+    expect![[r#"
+        error: . is a folder, not a file
+        hint: 'redup restore --path-to-restore . URL FOLDER' restores it
+    "#]]
+    .assert_eq(&error("cat /", 1));
+}
+
+#[test]
+fn nothing_of_a_damaged_volume_is_printed() {
+    let env = history();
+    let volume = damage::find(&env.target(), &["duplicity-full.20231116", "vol1"]);
+    damage::flip_bit(&volume, 200);
+    let outcome = go(&env, "cat stays file://target")
+        .code(21)
+        .says("is damaged")
+        .says("hint: an older version may lie in other volumes");
+    assert_eq!(outcome.stdout, "");
+    go(&env, "cat stays -t 1700000000 file://target")
+        .ok()
+        .says("stays of day 0");
+}
+
+/// A backup of a file of some megabytes that has changed, and what it holds.
+fn large(program: &Program) -> (TestEnv, Vec<u8>) {
+    let mut env = TestEnv::new();
+    env.set("PASSPHRASE", "secret");
+    env.options = ["--volsize", "1"].map(String::from).to_vec();
+    fs::create_dir(env.source()).unwrap();
+    let mut content = noise(7, 3 << 20);
+    fs::write(env.source().join("large"), &content).unwrap();
+    env.backup(program, "full", 1_700_000_000).ok();
+    content.splice(1 << 20..1 << 20, *b"inserted");
+    fs::write(env.source().join("large"), &content).unwrap();
+    env.backup(program, "incr", 1_700_086_400).ok();
+    (env, content)
+}
+
+#[test]
+fn a_large_file_of_any_program_comes_out_as_it_went_in() {
+    for program in programs() {
+        let (env, content) = large(&program);
+        let mut cat = env.command(&redup(), "cat", ["large", &env.url]);
+        let output = cat.output().unwrap();
+        assert!(output.status.success(), "{}", program.name());
+        assert!(output.stdout == content, "{}", program.name());
+    }
+}
+
+#[test]
+fn nobody_who_reads_is_no_error() {
+    let (env, content) = large(&duplicity());
+    let mut cat = env.command(&redup(), "cat", ["large", &env.url]);
+    let mut child = cat
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut start = [0; 1000];
+    child.stdout.take().unwrap().read_exact(&mut start).unwrap();
+    assert_eq!(start, content[..1000]);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.signal(), Some(13), "{:?}", output.status);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn what_cannot_be_written_is_an_error() {
+    let env = history();
+    for line in ["cat a", "find a", "diff 1700000000 now", "ls --json"] {
+        let mut command = typed(&env, &format!("{line} file://target"));
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = command
+            .stdout(full)
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(30), "{line}: {said}");
+        assert!(
+            said.contains("error: cannot write to standard output\ncaused by: [Errno 28]"),
+            "{line}: {said}"
+        );
+    }
+}
+
+#[test]
+fn a_terminal_gets_no_binary_file() {
+    let env = place();
+    fs::write(env.source().join("binary"), "\x7fELF\0").unwrap();
+    go(&env, &format!("full {BACKUP} 1700000000")).ok();
+    let (seen, code) = Terminal::new().run(&env, "cat binary file://target", &[]);
+    expect![[r#"
+        error: binary is no text, and standard output is a terminal
+        hint: redirect it: > FILE
+    "#]]
+    .assert_eq(&seen);
+    assert_eq!(code, 1);
+    let (seen, code) = Terminal::new().run(&env, "cat a file://target", &[]);
+    assert_eq!((seen.as_str(), code), ("first\n", 0));
+    assert_eq!(
+        go(&env, "cat binary file://target").ok().stdout,
+        "\x7fELF\0"
+    );
+}
+
+#[test]
+fn more_sets_than_files_may_be_open_are_searched() {
+    let env = place();
+    let backup = "source file://target --no-encryption --no-print-statistics --current-time";
+    for day in 0..30 {
+        fs::write(env.source().join("a"), day.to_string()).unwrap();
+        dated(&env, "a", 1_600_000_000 + day);
+        let time = 1_700_000_000 + day * 86_400;
+        go(&env, &format!("{backup} {time}")).ok();
+    }
+    let inner = typed(&env, "find --no-encryption a file://target");
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -S -n 28; exec \"$@\"", "sh"]);
+    limited
+        .arg(inner.get_program())
+        .args(inner.get_args())
+        .env_clear();
+    limited.envs(
+        inner
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    let outcome = run(limited.current_dir(env.path(""))).ok();
+    assert_eq!(outcome.stdout.lines().count(), 31, "{outcome}");
+}
+
+#[test]
+fn called_as_duplicity_these_are_no_commands() {
+    let env = history();
+    for line in ["find b", "cat a", "diff 1700000000 now"] {
+        let mut command = env.bare(&as_duplicity(&env));
+        command.args(line.split(' ')).arg("file://target");
+        run(&mut command).code(23).says("CommandLineError");
+    }
+}
