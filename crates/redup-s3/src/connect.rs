@@ -1,4 +1,4 @@
-//! From options to a bucket that answers: configuration, credentials, region.
+//! From options to a bucket that answers.
 //!
 //! The bucket is asked for before anything else (`HeadBucket`), so that a wrong name, wrong keys or
 //! a server that is not there show at once. Amazon's answer also says where the bucket is; a
@@ -6,42 +6,32 @@
 
 use std::time::Duration;
 
-use aws_config::environment::credentials::EnvironmentVariableCredentialsProvider;
-use aws_config::environment::region::EnvironmentVariableRegionProvider;
-use aws_config::imds;
-use aws_config::meta::credentials::CredentialsProviderChain;
-use aws_config::meta::region::RegionProviderChain;
-use aws_config::profile::ProfileFileRegionProvider;
-use aws_config::provider_config::ProviderConfig;
-use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
+use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::{RetryPartition, TokenBucket};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    Builder, ConfigBag, Credentials, IdentityCache, Intercept, ProvideCredentials, Region,
-    RequestChecksumCalculation, RuntimeComponents, SharedCredentialsProvider, SharedHttpClient,
-    StalledStreamProtectionConfig, interceptors::BeforeTransmitInterceptorContextMut,
+    Builder, ConfigBag, IdentityCache, Intercept, Region, RequestChecksumCalculation,
+    RuntimeComponents, SharedCredentialsProvider, SharedHttpClient, StalledStreamProtectionConfig,
+    interceptors::BeforeTransmitInterceptorContextMut,
 };
 use aws_sdk_s3::error::BoxError;
-use aws_types::service_config::ServiceConfigKey;
 use redup_storage::{Buffers, ErrorKind, ObjectKind, Op, Result, S3Location};
 
 use crate::checksum::Checksums;
-use crate::endpoint::{Configured, Endpoint};
+use crate::endpoint::Endpoint;
 use crate::error::{Failure, Place};
 use crate::gauge::{Gauge, LONGEST_WAIT};
-use crate::options::{Keys, Notice, S3Options};
+use crate::options::{Notice, S3Options};
 use crate::profile;
 use crate::renewal::Renewal;
 use crate::retries::{Distrust, Redirects, retries};
+use crate::setup::{Setup, load, with_ipv6_metadata};
 use crate::storage::{Bucket, S3Storage};
 use crate::{http, stall};
 
 /// Ranges on their way at once, and those that are being read.
 const BUFFERS: usize = 20;
-
-/// boto3's choice, and so duplicity's, when no region is configured.
-const DEFAULT_REGION: &str = "us-east-1";
 
 /// How often the first request is tried: a server that is not there should be found out in
 /// seconds, and a network that is just coming up is given that much.
@@ -63,7 +53,10 @@ impl S3Storage {
     /// The same over a given HTTP client.
     pub(crate) async fn connect_over(options: S3Options, http: SharedHttpClient) -> Result<Self> {
         let url = options.url.clone();
-        let error = match open(&options, &http, url.location()).await {
+        let setup = load(&options, &http, url.location()).await;
+        let server_named =
+            options.endpoint_url.is_some() || setup.configured.endpoint_url.is_some();
+        let error = match open(&options, url.location(), setup).await {
             Ok(storage) => return Ok(storage),
             Err(error) => error,
         };
@@ -74,13 +67,12 @@ impl S3Storage {
                 | ErrorKind::Credentials
                 | ErrorKind::Unsupported
         );
-        let Some(alternative) = url.alternative().filter(|_| refused) else {
+        // Where the server is known, the URL's first part is none.
+        let Some(alternative) = url.alternative().filter(|_| refused && !server_named) else {
             return Err(error);
         };
-        if options.endpoint_url.is_some() {
-            return Err(error);
-        }
-        match open(&options, &http, alternative).await {
+        let setup = load(&options, &http, alternative).await;
+        match open(&options, alternative, setup).await {
             Ok(storage) => Ok(storage),
             // Nobody there: so it was no server, and the first answer is the one that matters.
             Err(other) if other.kind().is_transient() => Err(error),
@@ -89,16 +81,12 @@ impl S3Storage {
     }
 }
 
-async fn open(
-    options: &S3Options,
-    http: &SharedHttpClient,
-    location: &S3Location,
-) -> Result<S3Storage> {
+async fn open(options: &S3Options, location: &S3Location, setup: Setup) -> Result<S3Storage> {
     let Setup {
         config,
         configured,
         region,
-    } = load(options, http, location).await;
+    } = setup;
     let endpoint = Endpoint::settle(options, location.host.as_deref(), &configured);
     let bucket = bucket(options, location, &config, &endpoint, &region);
     let bucket = match bucket.look().await? {
@@ -132,152 +120,6 @@ async fn open(
         options.notify(&Notice::InfrequentAccess);
     }
     Ok(S3Storage::new(bucket))
-}
-
-/// What the options, the environment and the configuration files come to.
-pub(crate) struct Setup {
-    pub(crate) config: SdkConfig,
-    pub(crate) configured: Configured,
-    pub(crate) region: String,
-}
-
-pub(crate) async fn load(
-    options: &S3Options,
-    http: &SharedHttpClient,
-    location: &S3Location,
-) -> Setup {
-    let region = region(options, http, location).await;
-    let loader = || loader(options, http, &region);
-    let config = loader().load().await;
-    let configured = Configured {
-        endpoint_url: endpoint_url(&config, "S3"),
-        dual_stack: config.use_dual_stack(),
-    };
-    // STS and SSO have dual-stack names of their own and take the setting from the loader alone;
-    // with an endpoint URL in force they would refuse it, as S3 does.
-    let dual_stack = options.dual_stack.or(configured.dual_stack).unwrap_or(true);
-    let named = ["STS", "SSO", "SSO OIDC"].map(|service| endpoint_url(&config, service));
-    let config = match dual_stack && named.iter().all(Option::is_none) {
-        true => loader().use_dual_stack(true).load().await,
-        false => config,
-    };
-    Setup {
-        config,
-        configured,
-        region: region.to_string(),
-    }
-}
-
-fn loader(options: &S3Options, http: &SharedHttpClient, region: &Region) -> ConfigLoader {
-    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .http_client(http.clone())
-        .region(region.clone());
-    if let Some(profile) = &options.profile {
-        loader = loader.profile_name(profile);
-    }
-    match &options.keys {
-        Some(keys) => loader.credentials_provider(credentials(keys)),
-        None => loader,
-    }
-}
-
-/// The places where credentials may be, each to be looked at anew.
-pub(crate) async fn credentials_chain(
-    options: &S3Options,
-    config: &SdkConfig,
-) -> Option<SharedCredentialsProvider> {
-    let (http, region) = (config.http_client()?, config.region()?.clone());
-    let mut loader = loader(options, &http, &region);
-    if config.use_dual_stack() == Some(true) {
-        loader = loader.use_dual_stack(true);
-    }
-    loader.load().await.credentials_provider()
-}
-
-fn credentials(keys: &Keys) -> Credentials {
-    let Keys {
-        access_key_id,
-        secret_access_key,
-        session_token,
-    } = keys.clone();
-    Credentials::new(
-        access_key_id,
-        secret_access_key,
-        session_token,
-        None,
-        "redup",
-    )
-}
-
-/// The URL configured for a service of Amazon's, or for all.
-fn endpoint_url(config: &SdkConfig, service: &str) -> Option<String> {
-    let key = ServiceConfigKey::builder()
-        .service_id(service)
-        .env("AWS_ENDPOINT_URL")
-        .profile("endpoint_url")
-        .build()
-        .ok()?;
-    let service = config
-        .service_config()
-        .and_then(|service| service.load_config(key));
-    service.or_else(|| config.endpoint_url().map(Into::into))
-}
-
-async fn region(options: &S3Options, http: &SharedHttpClient, location: &S3Location) -> Region {
-    let mut profile = ProfileFileRegionProvider::builder();
-    if let Some(name) = &options.profile {
-        profile = profile.profile_name(name);
-    }
-    let mut chain = RegionProviderChain::first_try(options.region.clone().map(Region::new))
-        .or_else(EnvironmentVariableRegionProvider::new())
-        .or_else(profile.build());
-    // Asking a host for its own region makes sense on EC2 alone, and waits elsewhere.
-    let server_named = options.endpoint_url.is_some() || location.host.is_some();
-    if !server_named && options.keys.is_none() && !environment_has_keys().await {
-        let client = imds_client(http).build();
-        chain = chain.or_else(
-            imds::region::ImdsRegionProvider::builder()
-                .imds_client(client)
-                .build(),
-        );
-    }
-    chain
-        .region()
-        .await
-        .unwrap_or_else(|| Region::new(DEFAULT_REGION))
-}
-
-async fn environment_has_keys() -> bool {
-    EnvironmentVariableCredentialsProvider::new()
-        .provide_credentials()
-        .await
-        .is_ok()
-}
-
-/// One quick question to the host's metadata service, not the SDK's four slow ones.
-fn imds_client(http: &SharedHttpClient) -> imds::client::Builder {
-    let config = ProviderConfig::without_region().with_http_client(http.clone());
-    imds::Client::builder()
-        .configure(&config)
-        .connect_timeout(Duration::from_secs(1))
-        .read_timeout(Duration::from_secs(1))
-        .max_attempts(1)
-}
-
-/// The SDK's own chain, and after it the metadata service's IPv6 address, which the SDK asks only
-/// when configured to: a host without IPv4 has no other.
-fn with_ipv6_metadata(
-    chain: SharedCredentialsProvider,
-    http: &SharedHttpClient,
-) -> SharedCredentialsProvider {
-    let client = imds_client(http)
-        .endpoint_mode(imds::client::EndpointMode::IpV6)
-        .build();
-    let ipv6 = imds::credentials::ImdsCredentialsProvider::builder()
-        .imds_client(client)
-        .build();
-    let chain = CredentialsProviderChain::first_try("Default", chain).or_else("Ec2OverIpv6", ipv6);
-    SharedCredentialsProvider::new(chain)
 }
 
 pub(crate) fn bucket(

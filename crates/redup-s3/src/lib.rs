@@ -9,7 +9,8 @@
 //! | `profile` | settings of configuration files that the SDK leaves to us |
 //! | `reach` | the way there, each IP family for itself |
 //! | `http` | TLS roots, proxies, connections |
-//! | `connect` | region and credentials; whether the bucket is there, and where |
+//! | `setup` | region, credentials and server, from options, environment and files |
+//! | `connect` | whether the bucket is there, and where |
 //! | `renewal` | credentials that end in mid-run |
 //! | `class` | the storage class of each object |
 //! | `checksum` | checksums on uploads, and servers that refuse them |
@@ -17,7 +18,7 @@
 //! | `stall` | uploads that stand still, however slow the line is |
 //! | `storage`, `list`, `read`, `upload` | the requests |
 //! | `facts` | what HEAD tells of an object; getting one out of an archive class |
-//! | `error` | what went wrong, in words that help |
+//! | `error`, `trouble`, `hint` | what went wrong, in words that help |
 //!
 //! Amazon's endpoints are used dual-stack, so that hosts with IPv6 only and with IPv4 only both
 //! reach them; a server named by URL is used as it was named.
@@ -42,10 +43,12 @@ mod renewal;
 mod retries;
 #[cfg(test)]
 mod scripted;
+mod setup;
 mod stall;
 mod storage;
 #[cfg(test)]
 mod testing;
+mod trouble;
 mod upload;
 
 pub use class::{ClassFlags, ClassPolicy};

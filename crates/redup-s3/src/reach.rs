@@ -11,13 +11,14 @@ use redup_storage::{Error, ErrorKind, Op, Result};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::connect::{self, Setup};
+use crate::connect;
 use crate::endpoint::Endpoint;
 use crate::error::Failure;
 use crate::http;
 use crate::options::S3Options;
 use crate::profile;
 use crate::retries::retries;
+use crate::setup::{self, Setup};
 
 /// How long a connection may take. A network that needs longer is of no use.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -65,7 +66,7 @@ pub async fn reach(options: &S3Options) -> Result<Reach> {
     let options = &profile::follow(options.clone()).await;
     let location = options.url.location();
     let http = http::client(options.ca_file.as_deref())?;
-    let setup = connect::load(options, &http, location).await;
+    let setup = setup::load(options, &http, location).await;
     let endpoint = Endpoint::settle(options, location.host.as_deref(), &setup.configured);
     let unknown = |error| {
         Error::new(

@@ -24,8 +24,8 @@ use aws_sdk_s3::config::{
 use aws_sdk_s3::error::BoxError;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 
-use crate::connect::credentials_chain;
 use crate::options::S3Options;
+use crate::setup::credentials_chain;
 
 /// Credentials are not used in their last seconds, which a request may need to arrive.
 const MARGIN: Duration = Duration::from_secs(10);

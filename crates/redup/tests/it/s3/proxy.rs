@@ -56,6 +56,21 @@ fn a_host_that_needs_no_proxy_is_asked_without() {
     assert_eq!(proxy.asked(), [""; 0]);
 }
 
+/// `s3://minio.example/bucket` names a server in old scripts. With another one named, it is a bucket.
+#[test]
+fn nobody_else_is_asked_for_a_bucket_that_the_server_in_force_does_not_have() {
+    let server = S3sServer::start();
+    let mut env = env(&server);
+    let proxy = ForwardProxy::towards(None);
+    env.set("HTTPS_PROXY", proxy.url());
+    env.set("NO_PROXY", "127.0.0.1");
+    env.url = "s3://minio.example/backups/path".into();
+    env.run(&redup(), "collection-status", [&env.url])
+        .code(50)
+        .says("S3 bucket \"minio.example\" does not exist");
+    assert_eq!(proxy.asked(), [""; 0]);
+}
+
 /// Environment and target for a server with an empty bucket.
 fn env(server: &dyn S3Server) -> TestEnv {
     server.create_bucket(BUCKET);
