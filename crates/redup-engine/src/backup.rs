@@ -6,6 +6,7 @@ mod filelist;
 mod finish;
 mod leftovers;
 mod log;
+mod measure;
 mod outstanding;
 mod plan;
 mod resume;
@@ -22,6 +23,7 @@ use redup_format::collections::BackupSet;
 use redup_format::filename::Span;
 use redup_format::index::PathIndex;
 use redup_format::manifest::{Position, header_bytes};
+use redup_format::time::Timestamp;
 use redup_select::{Walk, WalkOptions};
 use redup_volume::Encoding;
 
@@ -35,6 +37,7 @@ use commit::Committer;
 use cut::{Continued, Cutter, VolumePlan};
 use finish::{Finisher, Origin};
 use log::SetLog;
+pub use measure::measure;
 use outstanding::Outstanding;
 use plan::Plan;
 use resume::{SIGNATURE_LIMIT, Start};
@@ -100,12 +103,19 @@ struct Run<'a> {
 }
 
 /// The comparison of source and signatures.
-type Changes<'a> = Box<dyn Iterator<Item = Result<scan::SourceChange, redup_difftar::Error>> + 'a>;
+struct Changes<'a> {
+    all: Box<dyn Iterator<Item = Result<scan::SourceChange, redup_difftar::Error>> + 'a>,
+    /// When the newest of the sets was made.
+    since: Option<Timestamp>,
+}
 
 impl Run<'_> {
     fn dry(&self, plan: &Plan) -> Result<BackupReport> {
-        let mut scanner = self.scanner(None, Start::default());
-        scanner.run(self.changes(&plan.basis)?)?;
+        let changes = self.changes(&plan.basis)?;
+        let mut scanner = self.scanner(None, Start::default(), changes.since);
+        self.begin(changes.since);
+        scanner.run(changes.all)?;
+        self.monitor.event(Event::SourceEnds);
         self.monitor.event(Event::SourceBytes(scanner.source_bytes));
         Ok(BackupReport {
             span: plan.span,
@@ -122,7 +132,8 @@ impl Run<'_> {
         if plan.span.is_full() || plan.resumed.is_some() {
             return Ok(false);
         }
-        for change in self.changes(&plan.basis)? {
+        self.monitor.event(Event::Comparing);
+        for change in self.changes(&plan.basis)?.all {
             match change.map_err(signature_error)? {
                 Change::Unchanged { .. } | Change::Unreadable { .. } => {}
                 _ => return Ok(false),
@@ -170,6 +181,7 @@ impl Run<'_> {
             volsize: self.options.volsize,
         };
         let changes = self.changes(&basis)?;
+        self.begin(changes.since);
         let (mut statistics, volumes, stored) = self.pipeline(
             volumes,
             committer,
@@ -244,10 +256,12 @@ impl Run<'_> {
                 }
                 cutter.finish(empty)
             });
-            let mut scanner = self.scanner(Some(Output { log, members }), start);
-            let scanned = scanner.run(changes);
+            let output = Output { log, members };
+            let mut scanner = self.scanner(Some(output), start, changes.since);
+            let scanned = scanner.run(changes.all);
             let statistics = scanner.statistics;
             drop(scanner);
+            self.monitor.event(Event::SourceEnds);
             let cut = cut
                 .join()
                 .unwrap_or(Err(Error::Internal("the volume writer")));
@@ -268,9 +282,24 @@ impl Run<'_> {
         })
     }
 
-    fn scanner(&self, output: Option<Output>, start: Start) -> Scanner<'_> {
+    fn begin(&self, since: Option<Timestamp>) {
+        let (sent, stored) = self.archive.transfer().traffic();
+        self.monitor.event(Event::SourceBegins {
+            since,
+            sent,
+            stored,
+        });
+    }
+
+    fn scanner(
+        &self,
+        output: Option<Output>,
+        start: Start,
+        since: Option<Timestamp>,
+    ) -> Scanner<'_> {
         Scanner {
             output,
+            since,
             monitor: self.monitor,
             max_blocksize: self.options.max_blocksize,
             start,
@@ -304,7 +333,10 @@ impl Run<'_> {
         let ids = move |attributes: &_| owners.resolve(attributes);
         let changes =
             DiffDir::new(source, signatures, ids, SIGNATURE_LIMIT).map_err(signature_error)?;
-        Ok(Box::new(changes))
+        Ok(Changes {
+            all: Box::new(changes),
+            since: basis.last().map(|set| set.span.end()),
+        })
     }
 
     fn encoding(&self) -> Result<Encoding> {
@@ -350,12 +382,7 @@ fn discard(archive: &mut Archive<'_>, set: &BackupSet, reason: &str) -> Result<(
 }
 
 /// The span of a new set: times are whole seconds and identity, so a new one is later than all.
-fn new_span(
-    now: redup_format::time::Timestamp,
-    newest: Option<redup_format::time::Timestamp>,
-    full: bool,
-) -> Span {
-    use redup_format::time::Timestamp;
+fn new_span(now: Timestamp, newest: Option<Timestamp>, full: bool) -> Span {
     let end = match newest {
         Some(newest) if now <= newest => Timestamp::from_secs(newest.secs() + 1),
         _ => now,

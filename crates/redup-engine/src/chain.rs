@@ -15,8 +15,9 @@ use redup_format::manifest::Manifest;
 use redup_format::time::Timestamp;
 
 use crate::archive::Archive;
+use crate::count::{Count, Work};
 use crate::volumes::{Checker, PlannedVolume, VolumeCursor, VolumeOpener};
-use crate::{Error, Result};
+use crate::{Error, Event, Result};
 
 /// The sets that give the state at a time, oldest first, each with the volumes that are read.
 #[derive(Debug)]
@@ -24,6 +25,10 @@ pub(crate) struct Chain {
     sets: Vec<Vec<PlannedVolume>>,
     /// Of sets that have volumes beyond their manifest.
     pub(crate) short_manifests: Vec<Error>,
+    /// How far `done` counts.
+    steps: u64,
+    /// What was done about the volumes.
+    done: Count,
 }
 
 impl Chain {
@@ -35,6 +40,7 @@ impl Chain {
     ) -> Result<Self> {
         let mut sets = Vec::new();
         let mut short_manifests = Vec::new();
+        let (done, mut steps) = (Count::default(), 0);
         let chosen = archive.sets_at(time)?;
         archive.tell_time(chosen);
         for set in chosen {
@@ -50,14 +56,22 @@ impl Chain {
                     object: object.map(|(name, len, _)| (name, len)),
                     suffix,
                     sha1: info.sha1,
+                    work: Work::default(),
                 }
             });
-            sets.push(volumes.collect());
+            let mut volumes: Vec<_> = volumes.collect();
+            steps += volumes
+                .iter_mut()
+                .map(|volume| volume.count(&done))
+                .sum::<u64>();
+            sets.push(volumes);
             short_manifests.extend(short_manifest(set, &manifest));
         }
         Ok(Self {
             sets,
             short_manifests,
+            steps,
+            done,
         })
     }
 
@@ -70,12 +84,19 @@ impl Chain {
             .map(|(name, _)| name.as_str())
     }
 
-    /// What opens these volumes.
+    /// What opens these volumes, of which it is told how much they are.
     pub(crate) fn opener<'a>(
         &self,
         archive: &'a Archive<'_>,
         ignore_errors: bool,
     ) -> VolumeOpener<'a> {
+        let volumes = self.sets.iter().flatten();
+        let objects = volumes.filter_map(|volume| volume.object.as_ref());
+        archive.monitor().event(Event::Reading {
+            bytes: objects.map(|(_, len)| len).sum(),
+            steps: self.steps,
+            done: &self.done,
+        });
         opener(archive, self.sets.iter().map(Vec::len).sum(), ignore_errors)
     }
 

@@ -13,6 +13,7 @@ mod backup;
 mod cat;
 mod chain;
 mod checkpoint;
+mod count;
 mod diff;
 mod error;
 mod find;
@@ -31,14 +32,15 @@ pub mod transfer;
 mod verify;
 mod volumes;
 
-pub use backup::backup;
+pub use backup::{backup, measure};
 pub use cat::{CatOptions, cat};
+pub use count::Count;
 pub use diff::{DiffOptions, DiffReport, PathChange, diff};
 pub use error::{Error, Result};
 pub use find::{FindOptions, FindReport, FindScope, Found, PathEvent, PathVersion, find};
 pub use history::changes;
 pub use list::{list, status};
-pub use monitor::{Event, Monitor, Silent};
+pub use monitor::{Event, Monitor, Silent, SourceSize};
 pub use options::{
     BackupKind, BackupOptions, JsonStat, KeyProvider, ListOptions, MakeJsonStat, MetadataSync,
     RestoreOptions, Target, VerifyOptions, VolumeMode,

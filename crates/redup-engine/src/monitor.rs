@@ -10,6 +10,8 @@ use redup_format::retention::Removal;
 use redup_format::time::Timestamp;
 use redup_storage::Unfinished;
 
+use crate::Count;
+
 /// Hears the events of a run, from any of its threads and in no fixed order across threads.
 pub trait Monitor: Send + Sync {
     /// Something happened. Must return quickly: the pipeline waits.
@@ -22,6 +24,16 @@ pub struct Silent;
 
 impl Monitor for Silent {
     fn event(&self, _: Event<'_>) {}
+}
+
+/// What a path of the source weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceSize {
+    /// The bytes of a regular file; 0 for anything else.
+    pub len: u64,
+    /// Whether its inode has changed since the set that is built on was made. Most of what a backup reads
+    /// is such, and most of what is such is read; only the comparison knows.
+    pub expected: bool,
 }
 
 /// One thing that happened. Paths are relative to the backup root.
@@ -99,8 +111,28 @@ pub enum Event<'a> {
     },
     /// A source file changed while it was read; what was read is stored.
     ChangedWhileRead(&'a Path),
+    /// The source is compared with the newest set, to see whether there is anything to store.
+    Comparing,
+    /// The source is gone through from here on.
+    SourceBegins {
+        /// When the set that is built on was made; nothing for a full backup.
+        since: Option<Timestamp>,
+        /// Bytes of objects that were given to the store to send. The count goes on.
+        sent: &'a Count,
+        /// Those that it has acknowledged.
+        stored: &'a Count,
+    },
+    /// A path of the source is done with, whether it was stored or left alone.
+    SourcePath {
+        /// The path.
+        index: &'a PathIndex,
+        /// How large it was when the walk came by, and whether it was expected to be read.
+        size: SourceSize,
+    },
     /// Bytes of source files read so far.
     SourceBytes(u64),
+    /// The source has been gone through; what is left is to store the rest.
+    SourceEnds,
     /// An object is being written to the store.
     Writing {
         /// Its name.
@@ -128,6 +160,15 @@ pub enum Event<'a> {
     VolumeStored {
         /// Its number.
         number: u32,
+    },
+    /// Volumes are read from here on.
+    Reading {
+        /// The length of all of them.
+        bytes: u64,
+        /// How far `done` counts: a volume is gone through more than once, to check it and to use it.
+        steps: u64,
+        /// What was gone through. The count goes on.
+        done: &'a Count,
     },
     /// A volume has been read to its end.
     VolumeRead {

@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub use download::ObjectReader;
 pub use upload::{ObjectWriter, PendingObject};
 
-use crate::Result;
+use crate::{Count, Result};
 use connections::{Connection, Connections};
 
 /// The unit in which memory is counted; semaphores count in `u32`.
@@ -44,6 +44,10 @@ pub struct Transfer {
     connections: Connections,
     /// What parts are gathered in.
     buffers: Buffers,
+    /// Bytes of objects given to the store.
+    sent: Count,
+    /// Those that it has acknowledged.
+    stored: Count,
 }
 
 impl Transfer {
@@ -59,6 +63,8 @@ impl Transfer {
             budget,
             connections: Connections::new(),
             buffers: Buffers::new(usize::try_from(budget / tuning.part_size).unwrap_or(0)),
+            sent: Count::default(),
+            stored: Count::default(),
         }
     }
 
@@ -71,6 +77,11 @@ impl Transfer {
     pub(crate) fn put(&self, name: &str, kind: ObjectKind, bytes: impl Into<Bytes>) -> Result<()> {
         let put = self.storage.put(name, bytes.into(), kind);
         Ok(self.runtime.block_on(put)?)
+    }
+
+    /// Bytes of objects that were given to the store, and those that it has acknowledged.
+    pub(crate) fn traffic(&self) -> (&Count, &Count) {
+        (&self.sent, &self.stored)
     }
 
     /// Everything the store has.

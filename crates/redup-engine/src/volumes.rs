@@ -14,6 +14,7 @@ use redup_difftar::difftar::Volume;
 use redup_format::filename::{Span, Suffix};
 use redup_volume::VolumeReader;
 
+use crate::count::{Count, Work};
 use crate::{Error, Event, Monitor, Result};
 
 mod ahead;
@@ -33,6 +34,20 @@ pub(crate) struct PlannedVolume {
     pub(crate) suffix: Suffix,
     /// The manifest's hash. Sets without one are older than any known release.
     pub(crate) sha1: Option<[u8; 20]>,
+    /// What there is to do about it.
+    pub(crate) work: Work,
+}
+
+impl PlannedVolume {
+    /// Gives it its work, which is told to `done`, and says how much that is.
+    pub(crate) fn count(&mut self, done: &Count) -> u64 {
+        // It is checked, then it is used.
+        const ROUNDS: u64 = 2;
+        let len = self.object.as_ref().map_or(0, |(_, len)| *len);
+        let steps = len.saturating_mul(ROUNDS);
+        self.work = Work::new(steps, done.clone());
+        steps
+    }
 }
 
 /// What all cursors of one run share.
@@ -52,11 +67,12 @@ impl VolumeOpener<'_> {
             opener: self,
             volumes: volumes.into(),
             ahead: None,
-            reading: false,
+            reading: None,
         }
     }
 
-    fn volume_done(&self) {
+    fn volume_done(&self, work: &Work) {
+        work.end();
         let number = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         let of = self.total;
         self.monitor.event(Event::VolumeRead { number, of });
@@ -70,8 +86,8 @@ pub(crate) struct VolumeCursor<'a> {
     volumes: VecDeque<PlannedVolume>,
     /// The first of `volumes`, being checked.
     ahead: Option<Ahead>,
-    /// A volume was handed out and is being read.
-    reading: bool,
+    /// A volume was handed out and is being read: what there is to do about it.
+    reading: Option<Work>,
 }
 
 impl VolumeCursor<'_> {
@@ -90,8 +106,8 @@ impl VolumeCursor<'_> {
             self.opener.monitor.event(Event::Info(warning));
         }
         let decryptor = checked.decryptor.as_deref();
-        let reader =
-            VolumeReader::new(volume.suffix, decryptor, checked.bytes).map_err(|source| {
+        let reader = VolumeReader::new(volume.suffix, decryptor, volume.work.reader(checked.bytes))
+            .map_err(|source| {
                 let name = volume.object.as_ref().map(|(name, _)| name.clone());
                 Error::Volume {
                     name: name.unwrap_or_default(),
@@ -107,21 +123,21 @@ impl Iterator for VolumeCursor<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if std::mem::take(&mut self.reading) {
-                self.opener.volume_done();
+            if let Some(work) = self.reading.take() {
+                self.opener.volume_done(&work);
             }
             let volume = self.volumes.pop_front()?;
             let opened = self.open(&volume);
             let opener = self.opener;
             match opened {
                 Err(error) if opener.ignore_errors && is_about_one_volume(&error) => {
-                    opener.volume_done();
+                    opener.volume_done(&volume.work);
                     opener.skipped.fetch_add(1, Ordering::Relaxed);
                     opener.monitor.event(Event::VolumeSkipped { error: &error });
                 }
                 Err(error) => return Some(Err(error.into())),
                 Ok(data) => {
-                    self.reading = true;
+                    self.reading = Some(volume.work);
                     let name = volume.object.map(|(name, _)| name).unwrap_or_default();
                     return Some(Ok(Volume { name, data }));
                 }

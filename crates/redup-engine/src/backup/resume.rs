@@ -30,6 +30,7 @@ use super::log::{Entry, SetLog};
 use super::store_file::FileJob;
 use crate::archive::{Archive, signature_error};
 use crate::checkpoint::{Checkpoint, StoredPieces, StoredVolume};
+use crate::count::Work;
 use crate::owner::OwnerMap;
 use crate::thaw::make_readable;
 use crate::volumes::PlannedVolume;
@@ -305,6 +306,7 @@ impl Resumer<'_> {
                 object: object.map(|(name, len, _)| (name, len)),
                 suffix,
                 sha1: v.info.sha1,
+                work: Work::default(),
             }
         });
         let volumes: Vec<_> = volumes.collect();

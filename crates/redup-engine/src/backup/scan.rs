@@ -11,12 +11,14 @@ use redup_difftar::difftar::Member;
 use redup_format::entry::Attributes;
 use redup_format::index::PathIndex;
 use redup_format::manifest::ChangeKind;
+use redup_format::time::Timestamp;
 use redup_rsync::{DeltaIndex, Signature};
 use redup_select::{SourceEntry, WalkError};
 
 use super::commit::lock;
 use super::cut::CutMember;
 use super::log::{Entry, SetLog};
+use super::measure::weigh;
 use super::resume::Start;
 use super::store_file::FileJob;
 use crate::archive::signature_error;
@@ -80,6 +82,8 @@ pub(super) struct Scanner<'a> {
     pub(super) monitor: &'a dyn Monitor,
     pub(super) max_blocksize: Option<u32>,
     pub(super) start: Start,
+    /// When the set that is built on was made.
+    pub(super) since: Option<Timestamp>,
     pub(super) statistics: Statistics,
     pub(super) source_bytes: u64,
 }
@@ -259,6 +263,10 @@ impl Scanner<'_> {
     fn count_source(&mut self, entry: &SourceEntry) {
         self.statistics.source_files += 1;
         self.statistics.source_file_size += entry.len;
+        self.monitor.event(Event::SourcePath {
+            index: &entry.index,
+            size: weigh(entry, self.since),
+        });
     }
 
     fn count_change(&mut self, entry: &SourceEntry, existed: bool, len: u64) {

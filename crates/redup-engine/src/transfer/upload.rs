@@ -9,7 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
 use super::Transfer;
-use crate::{Error, Result};
+use crate::{Count, Error, Result};
 
 /// An object being written. Nothing is visible at the store before [`PendingObject::complete`];
 /// dropped before, the upload is aborted.
@@ -73,6 +73,7 @@ impl ObjectWriter {
             return Ok(());
         };
         let bytes = buffer.freeze();
+        let sending = Sending::new(&self.transfer, bytes.len());
         let memory = self.buffer_memory.take();
         let upload = match &self.parts.upload {
             Some(upload) => Arc::clone(upload),
@@ -92,7 +93,9 @@ impl ObjectWriter {
                 let connection = transfer.connect().await;
                 let sent = upload.put_part(number, bytes).await;
                 drop((connection, memory));
-                Ok(sent?)
+                sent?;
+                sending.arrived();
+                Ok(())
             },
             &self.transfer.runtime,
         );
@@ -149,10 +152,34 @@ impl PendingObject {
             self.parts.upload = None;
         } else {
             let whole = self.whole.take().map(Buffer::freeze).unwrap_or_default();
+            let sending = Sending::new(&self.transfer, whole.len());
             self.transfer.put(&self.name, self.kind, whole)?;
+            sending.arrived();
         }
         drop(self.whole_memory.take());
         Ok(self.len)
+    }
+}
+
+/// Bytes on their way, which are counted.
+struct Sending {
+    stored: Count,
+    bytes: u64,
+}
+
+impl Sending {
+    fn new(transfer: &Transfer, len: usize) -> Self {
+        let (sent, stored) = transfer.traffic();
+        let bytes = len as u64;
+        sent.add(bytes);
+        Self {
+            stored: stored.clone(),
+            bytes,
+        }
+    }
+
+    fn arrived(self) {
+        self.stored.add(self.bytes);
     }
 }
 

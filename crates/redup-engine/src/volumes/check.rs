@@ -89,7 +89,7 @@ impl Checker {
         decryptor: Option<Arc<Decryptor>>,
         cancelled: &AtomicBool,
     ) -> Result<Checked> {
-        let mut incoming = Incoming::open(&self.transfer, name, len, cancelled);
+        let mut incoming = Incoming::open(&self.transfer, name, len, &volume.work, cancelled);
         let message = match &decryptor {
             Some(decryptor) => self.check_message(name, decryptor, &mut incoming),
             None => Ok(Vec::new()),

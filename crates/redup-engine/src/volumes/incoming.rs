@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::{Buf, Bytes};
 use sha1::{Digest, Sha1};
 
+use crate::count::Work;
 use crate::transfer::{Hold, ObjectReader, Transfer};
 use crate::{Error, Result};
 
@@ -16,17 +17,19 @@ pub(super) struct Incoming<'a> {
     hash: Sha1,
     current: Bytes,
     kept: Option<Kept>,
+    work: &'a Work,
     /// What went wrong with the store, which readers in between could tell in their words only.
     failure: Option<Error>,
     cancelled: &'a AtomicBool,
 }
 
 impl<'a> Incoming<'a> {
-    /// Begins to read; given up with an error once `cancelled` is set.
+    /// Begins to read, which counts as `work`; given up with an error once `cancelled` is set.
     pub(super) fn open(
         transfer: &Transfer,
         name: &str,
         len: u64,
+        work: &'a Work,
         cancelled: &'a AtomicBool,
     ) -> Self {
         Self {
@@ -34,6 +37,7 @@ impl<'a> Incoming<'a> {
             hash: Sha1::new(),
             current: Bytes::new(),
             kept: transfer.try_hold(len).map(Kept::new),
+            work,
             failure: None,
             cancelled,
         }
@@ -59,6 +63,7 @@ impl<'a> Incoming<'a> {
         };
         match next {
             Ok(Some(chunk)) => {
+                self.work.did(chunk.len() as u64);
                 self.hash.update(&chunk);
                 if let Some(kept) = &mut self.kept {
                     kept.chunks.push_back(chunk.clone());

@@ -6,6 +6,7 @@ mod concurrency;
 mod damage;
 mod history;
 mod hostile;
+mod progress;
 mod reading;
 mod remove;
 mod restart;

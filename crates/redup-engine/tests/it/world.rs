@@ -196,7 +196,24 @@ impl World {
         day: Option<i64>,
         monitor: &dyn Monitor,
     ) -> Result<RestoreReport> {
+        redup_engine::restore(target, to, &Self::restore_options(day), monitor)
+    }
+
+    /// Restores the newest state, and passes over volumes that are damaged.
+    pub(crate) fn restore_ignoring(
+        &self,
+        to: &Path,
+        monitor: &dyn Monitor,
+    ) -> Result<RestoreReport> {
         let options = RestoreOptions {
+            ignore_errors: true,
+            ..Self::restore_options(None)
+        };
+        redup_engine::restore(&self.plain_target(), to, &options, monitor)
+    }
+
+    fn restore_options(day: Option<i64>) -> RestoreOptions {
+        RestoreOptions {
             time: day.map(|day| Timestamp::from_secs(START + day * DAY)),
             path: PathIndex::root(),
             selection: None,
@@ -206,8 +223,7 @@ impl World {
             numeric_owner: false,
             ignore_errors: false,
             dry_run: false,
-        };
-        redup_engine::restore(target, to, &options, monitor)
+        }
     }
 
     /// Restores a day and gives its listing.
