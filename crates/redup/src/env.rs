@@ -64,6 +64,12 @@ impl Environment {
             .find_map(|name| self.path(name))
     }
 
+    /// `TERM`: whether the terminal, if there is one, can do more than print line after line.
+    pub(crate) fn can_redraw(&self) -> bool {
+        self.get("TERM")
+            .is_some_and(|term| !term.is_empty() && term != "dumb")
+    }
+
     /// `AWS_CA_BUNDLE`: certificates to trust, which the AWS SDK leaves to its user.
     pub(crate) fn ca_bundle(&self) -> Option<PathBuf> {
         self.path("AWS_CA_BUNDLE")
@@ -130,6 +136,14 @@ mod tests {
         assert_eq!(environment.cache_home(), Some("/h/.cache".into()));
         assert_eq!(environment.temp_dir(), Some("/t".into()));
         assert_eq!(environment.gnupg_home(), Some("/h/.gnupg".into()));
+    }
+
+    #[test]
+    fn a_terminal_that_is_dumb_or_unknown_is_not_redrawn() {
+        for (term, can) in [("xterm", true), ("dumb", false), ("", false)] {
+            assert_eq!(Environment::from([("TERM", term)]).can_redraw(), can);
+        }
+        assert!(!Environment::default().can_redraw());
     }
 
     #[test]

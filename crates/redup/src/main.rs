@@ -96,7 +96,7 @@ fn run(
             let last_deed = LastDeed::default();
             signals::install(Arc::clone(ui), last_deed.clone())
                 .map_err(|error| Failure::from_error(Code::EXCEPTION, &error).extra("OSError"))?;
-            return commands::run(args, environment, ui, last_deed);
+            return commands::run(program, args, environment, ui, last_deed);
         }
     }
     Ok(Code::SUCCESS)

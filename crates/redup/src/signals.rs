@@ -45,6 +45,7 @@ pub(crate) fn install(ui: Arc<Ui>, last_deed: LastDeed) -> io::Result<()> {
         let mut signals = signals.forever();
         let Some(signal) = signals.next() else { return };
         restore_echo();
+        ui.end_bar();
         if signal == SIGINT {
             ui.info("INT intercepted...exiting.");
         }

@@ -33,7 +33,7 @@ pub(super) fn applies(spec: &OptionSpec, command: Command) -> bool {
         Opt::IgnoreErrors => reads,
         Opt::PrintStatistics | Opt::AllowSourceMismatch => writes,
         Opt::Concurrency | Opt::AsynchronousUpload => writes,
-        Opt::Progress | Opt::ProgressRate => writes,
+        Opt::Progress | Opt::ProgressRate => writes || reads,
         Opt::Json => command.has_json(),
         Opt::JsonStat => writes || command == CollectionStatus,
 

@@ -180,9 +180,14 @@ impl Options {
 
     /// The state of a switch: what was said last, else `default`.
     pub(crate) fn switch(&self, id: Opt, default: bool) -> bool {
+        self.state(id).unwrap_or(default)
+    }
+
+    /// What was said last of a switch, if anything was.
+    pub(crate) fn state(&self, id: Opt) -> Option<bool> {
         match self.all(id).next_back() {
-            Some(Value::Flag(on)) => *on,
-            _ => default,
+            Some(Value::Flag(on)) => Some(*on),
+            _ => None,
         }
     }
 

@@ -87,8 +87,11 @@ const GENERAL: &[OptionSpec] = &[
     option(Opt::CopyBlocksize, &[new("copy-blocksize")], Int(1), "Buffer size in KiB.").metavar("KIB")
         .no_effect("redup chooses its own buffers"),
     option(Opt::Progress, &[both("progress")], ON,
-        "Tell every few seconds how far a backup is; the source is looked through once more for that."),
-    option(Opt::ProgressRate, &[both("progress-rate")], Int(1), "Seconds between progress lines (default 3)."),
+        "Show how far it is: called as redup by a bar on a terminal (default there), else by a line every few \
+         seconds. For the lines of a backup the source is looked through once more."),
+    option(Opt::Progress, &[ours("no-progress")], OFF, "Show no bar and no such lines."),
+    option(Opt::ProgressRate, &[both("progress-rate")], Int(1),
+        "Seconds between these lines (default 3), or between two drawings of the bar (default 0.1)."),
     option(Opt::Json, &[ours("json")], ON, "Print the result as JSON, by itself; docs/json.md has the fields."),
     option(Opt::JsonStat, &[new("jsonstat")], ON, "Print and store statistics as JSON; with --show-changes-in-set, print those stored."),
     option(Opt::MetadataSyncMode, &[both("metadata-sync-mode")], Choice(&["full", "partial"]),

@@ -2,15 +2,13 @@
 
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use redup_engine::{BackupKind, BackupOptions, BackupReport, JsonStat, Target};
+use redup_engine::{BackupKind, BackupOptions, JsonStat};
 use redup_format::time::Timestamp;
 use redup_select::canonical_source;
 
-use super::Session;
-use super::progress::{Counter, watched};
+use super::{Session, progress};
 use crate::args::{Args, Command, Opt};
 use crate::config::{self, Host};
 use crate::exit::{Code, Failure};
@@ -29,7 +27,7 @@ pub(super) fn run(session: &Session) -> Result<Code, Failure> {
     if json {
         options.jsonstat = Some(print_and_keep(session, &facts));
     }
-    let report = make(session, &target, &options)?;
+    let report = progress::backup(session, &target, &options)?;
     let (start, end) = (facts.start, seconds());
     if json && (report.skipped || options.dry_run) {
         say_json(session.ui.as_ref(), &run_statistics(&report, &facts, end));
@@ -52,35 +50,6 @@ pub(super) fn run(session: &Session) -> Result<Code, Failure> {
         return Ok(Code::GENERIC);
     }
     Ok(Code::SUCCESS)
-}
-
-/// Makes the backup, with a line of progress every few seconds where that is wanted: what there is to
-/// read is then counted first.
-fn make(
-    session: &Session,
-    target: &Target,
-    options: &BackupOptions,
-) -> Result<BackupReport, Failure> {
-    let (local, narrator) = (session.local(), session.narrator());
-    if !session.flag(Opt::Progress) || options.dry_run {
-        return Ok(redup_engine::backup(target, local, options, &narrator)?);
-    }
-    let bytes = AtomicU64::new(0);
-    let counter = |next| Counter {
-        bytes: &bytes,
-        next,
-    };
-    let estimate = BackupOptions {
-        dry_run: true,
-        ..options.clone()
-    };
-    redup_engine::backup(target, local, &estimate, &counter(None))?;
-    let total = bytes.swap(0, Ordering::Relaxed);
-    let rate = session.args.options.number(Opt::ProgressRate);
-    let report = watched(&session.ui, rate, total, &bytes, || {
-        redup_engine::backup(target, local, options, &counter(Some(&narrator)))
-    })?;
-    Ok(report)
 }
 
 /// Statistics as JSON are printed when they are stored.

@@ -44,6 +44,7 @@ const TIME_TO_GIVE_UP: Duration = Duration::from_secs(5);
 /// # Errors
 /// With what ended the run.
 pub(crate) fn run(
+    program: Program,
     args: Args,
     environment: Environment,
     ui: &Arc<Ui>,
@@ -61,7 +62,7 @@ pub(crate) fn run(
     if gives_a_result(&args) {
         ui.keep_stdout();
     }
-    let session = Session::new(args, environment, ui, last_deed)?;
+    let session = Session::new(program, args, environment, ui, last_deed)?;
     match session.args.command {
         Command::Backup | Command::Full | Command::Incremental => backup::run(&session),
         Command::Restore => restore::run(&session),
@@ -112,6 +113,7 @@ fn refuse_old_names(args: &Args) -> Result<(), Failure> {
 
 /// What every command has at hand.
 struct Session {
+    program: Program,
     args: Args,
     environment: Environment,
     ui: Arc<Ui>,
@@ -124,6 +126,7 @@ struct Session {
 
 impl Session {
     fn new(
+        program: Program,
         args: Args,
         environment: Environment,
         ui: &Arc<Ui>,
@@ -151,6 +154,7 @@ impl Session {
             .build()
             .map_err(|error| Failure::from_error(Code::EXCEPTION, &error).extra("OSError"))?;
         Ok(Self {
+            program,
             args,
             environment,
             ui: Arc::clone(ui),

@@ -2,7 +2,7 @@
 
 use redup_engine::RestoreOptions;
 
-use super::Session;
+use super::{Session, progress};
 use crate::args::Opt;
 use crate::config::{self, ArchiveRules};
 use crate::exit::{Code, Failure};
@@ -30,7 +30,9 @@ pub(super) fn run(session: &Session) -> Result<Code, Failure> {
         dry_run: session.flag(Opt::DryRun),
     };
     let target = session.target()?;
-    let report = redup_engine::restore(&target, session.local(), &options, &session.narrator())?;
+    let report = progress::reading(session, "Restoring", |monitor| {
+        redup_engine::restore(&target, session.local(), &options, monitor)
+    })?;
     if report.failed > 0 {
         // Each was told; the status says that not everything is there.
         session.ui.error(format!(

@@ -2,7 +2,7 @@
 
 use redup_engine::VerifyOptions;
 
-use super::Session;
+use super::{Session, progress};
 use crate::args::Opt;
 use crate::config;
 use crate::exit::{Code, Failure};
@@ -24,7 +24,9 @@ pub(super) fn run(session: &Session) -> Result<Code, Failure> {
         tempdir: config::temp_dir(&session.args, &session.environment),
     };
     let target = session.target()?;
-    let report = redup_engine::verify(&target, session.local(), &options, &session.narrator())?;
+    let report = progress::reading(session, "Verifying", |monitor| {
+        redup_engine::verify(&target, session.local(), &options, monitor)
+    })?;
     let (compared, differences) = (report.compared, report.differences);
     session.ui.notice(format!(
         "Verify complete: {compared} file(s) compared, {differences} difference(s) found."

@@ -180,7 +180,7 @@ impl Keys {
             encryption,
             passphrases: Mutex::new(Passphrases::new(
                 given,
-                Box::new(Terminal),
+                Box::new(Terminal::new(Arc::clone(ui))),
                 Box::new(notice),
             )),
             has_passphrase,

@@ -2,22 +2,34 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 use super::Ask;
+use crate::ui::Ui;
 
 /// Longest line that is taken for a passphrase.
 const MAX_LINE: usize = 64 * 1024;
 
 /// The controlling terminal; without one, standard input.
-#[derive(Debug, Default)]
-pub(crate) struct Terminal;
+#[derive(Debug)]
+pub(crate) struct Terminal {
+    /// What else writes to the terminal.
+    ui: Arc<Ui>,
+}
+
+impl Terminal {
+    /// The one that `ui` writes to.
+    pub(crate) fn new(ui: Arc<Ui>) -> Self {
+        Self { ui }
+    }
+}
 
 impl Ask for Terminal {
     fn ask(&mut self, prompt: &str) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+        let _held = self.ui.hold_bar();
         match File::options().read(true).write(true).open("/dev/tty") {
             Ok(terminal) => ask_terminal(&terminal, prompt),
             Err(_) => {

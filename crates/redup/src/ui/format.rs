@@ -77,6 +77,29 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
+/// `512 B`, `8.02 KB`, `118 MB`: the same, where there is little room.
+pub(crate) fn short_size(bytes: u64) -> String {
+    let (number, _, unit) = in_unit_of(bytes, bytes);
+    format!("{number} {unit}")
+}
+
+/// Two amounts in the unit that suits the second, with as many decimals as it has, and that unit.
+pub(crate) fn in_unit_of(bytes: u64, of: u64) -> (String, String, &'static str) {
+    const UNITS: [&str; 5] = ["B", "KB", "MB", "GB", "TB"];
+    let steps = (1..UNITS.len()).rfind(|step| of >> (10 * step) > 0);
+    let steps = steps.unwrap_or(0);
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let value = |bytes: u64| bytes as f64 / (1u64 << (10 * steps)) as f64;
+    let decimals = match value(of) {
+        _ if steps == 0 => 0,
+        ..9.995 => 2,
+        ..99.95 => 1,
+        _ => 0,
+    };
+    let text = |bytes| format!("{:.decimals$}", value(bytes));
+    (text(bytes), text(of), UNITS[steps])
+}
+
 /// `1 hour 3 minutes 4.21 seconds`; zero parts are left out.
 pub(crate) fn duration(seconds: f64) -> String {
     let hundredths = (seconds.max(0.0) * 100.0).round();
@@ -184,6 +207,28 @@ mod tests {
         for (bytes, text) in cases {
             assert_eq!(size(bytes), text);
         }
+    }
+
+    #[test]
+    fn short_sizes_have_short_units() {
+        let cases = [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (8209, "8.02 KB"),
+            (24_012_390, "22.9 MB"),
+            (1_073_000_000, "1023 MB"),
+            (u64::MAX, "16777216 TB"),
+        ];
+        for (bytes, text) in cases {
+            assert_eq!(short_size(bytes), text);
+        }
+        let both = |bytes, of| in_unit_of(bytes, of);
+        assert_eq!(both(7, 900), ("7".into(), "900".into(), "B"));
+        assert_eq!(
+            both(30 << 20, 3480 << 20),
+            ("0.03".into(), "3.40".into(), "GB")
+        );
+        assert_eq!(both(2048, 10 << 10), ("2.0".into(), "10.0".into(), "KB"));
     }
 
     #[test]

@@ -3,9 +3,11 @@
 //! Names that come from archives, folders or the command line are escaped on their way in, by
 //! [`escape()`] for people and [`quote_word`] for programs.
 
+mod bar;
 mod changes;
 mod compared;
 mod difference;
+mod drawn;
 mod escape;
 mod find;
 mod format;
@@ -14,9 +16,11 @@ mod jsonstat;
 mod message;
 mod narrator;
 mod output;
+mod pace;
 mod probe;
 mod progress;
 mod removal;
+pub(crate) mod screen;
 mod statistics;
 mod status;
 
@@ -28,9 +32,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::tz::TimeZone;
 
+pub(crate) use bar::{Amount, Bar, Left};
 pub(crate) use changes::{file_history, set_changes};
 pub(crate) use compared::{comparison, path_change};
 pub(crate) use difference::{path_bytes, path_text, type_word};
+use drawn::DrawnBar;
 pub(crate) use escape::{escape, escape_lines, quote_word};
 pub(crate) use find::found;
 pub(crate) use format::{iso_time, local_day, pretty_time, size, standard_offset};
@@ -39,6 +45,7 @@ pub(crate) use jsonstat::{RunFacts, run_statistics, stored_statistics};
 pub(crate) use message::{Level, Message};
 pub(crate) use narrator::Narrator;
 pub(crate) use output::Output;
+pub(crate) use pace::Pace;
 pub(crate) use probe::{ProbeResult, Row, Rows};
 pub(crate) use progress::Progress;
 pub(crate) use statistics::statistics;
@@ -74,6 +81,7 @@ struct Outputs {
     /// The last line on standard output is one of progress, on a terminal, and the next may take
     /// its place.
     replaceable: bool,
+    bar: DrawnBar,
 }
 
 impl Ui {
@@ -103,6 +111,7 @@ impl Ui {
                 stderr,
                 logs,
                 replaceable: false,
+                bar: DrawnBar::default(),
             }),
         }
     }
@@ -115,6 +124,11 @@ impl Ui {
     /// A time as it is printed everywhere.
     pub(crate) fn time(&self, seconds: i64) -> String {
         pretty_time(seconds, &self.zone)
+    }
+
+    /// The level up to which messages are shown.
+    pub(crate) fn verbosity(&self) -> u8 {
+        self.verbosity
     }
 
     /// Whether messages of this level are shown: to save the work of making them.
@@ -150,6 +164,7 @@ impl Ui {
             false => "",
         };
         let line = format!("{up}{}{}\n", self.stamp(message.level), message.text);
+        outputs.erase();
         let to_stderr = message.level < Level::WARNING || self.is_result_only();
         let stream = if to_stderr {
             &mut outputs.stderr
@@ -206,6 +221,7 @@ impl Ui {
     /// Prints text that was asked for (help, version) as it is.
     pub(crate) fn print(&self, text: &str) {
         let mut outputs = self.outputs();
+        outputs.erase();
         let stream = &mut outputs.stdout;
         stream
             .write_all(text.as_bytes())

@@ -332,6 +332,12 @@ impl Monitor for Narrator {
             }
             Event::Warning(text) => ui.warning(escape_lines(text)),
             Event::Info(text) => ui.info(escape_lines(text)),
+            // For whoever shows how far it is.
+            Event::Comparing
+            | Event::SourceBegins { .. }
+            | Event::SourcePath { .. }
+            | Event::SourceEnds
+            | Event::Reading { .. } => {}
             // What an engine newer than this knows to tell.
             other => ui.info(escape_lines(&format!("{other:?}"))),
         }

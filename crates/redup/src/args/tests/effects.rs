@@ -9,6 +9,10 @@ use crate::args::table::GROUPS;
 
 /// Tests, by module of `tests/it`, and the options that each shows. Who adds an option adds its line.
 const SHOWN: &[(&str, &[&str])] = &[
+    (
+        "cli/bar::whoever_does_not_want_it_gets_no_bar",
+        &["--no-progress"],
+    ),
     ("cli/commands::a_dry_run_stores_nothing", &["--dry-run"]),
     (
         "cli/commands::a_key_file_serves_where_there_is_no_gnupg",

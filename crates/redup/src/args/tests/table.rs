@@ -74,6 +74,7 @@ fn options_of_our_own_are_few_and_named() {
     assert_eq!(
         ours,
         [
+            "no-progress",
             "json",
             "memory-limit",
             "compress-level",

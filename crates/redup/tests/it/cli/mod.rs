@@ -2,6 +2,7 @@
 //! other program but `setsid`.
 #![allow(clippy::unwrap_used, reason = "a test that fails shows where")]
 
+mod bar;
 mod commands;
 mod log;
 mod prompts;
