@@ -126,8 +126,9 @@ impl<'t> Archive<'t> {
         &self.collection
     }
 
-    pub(crate) fn into_collection(self) -> Collection {
-        self.collection
+    /// The collection, and what the store has of each name, if it was listed.
+    pub(crate) fn into_collection(self) -> (Collection, Option<HashMap<String, u64>>) {
+        (self.collection, self.listed.then_some(self.lengths))
     }
 
     pub(crate) fn dir(&self) -> &ArchiveDir {

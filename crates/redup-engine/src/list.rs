@@ -49,7 +49,9 @@ pub fn list(
 pub fn status(target: &Target, monitor: &dyn Monitor) -> Result<StatusReport> {
     let archive = Archive::open_metadata(target, monitor)?;
     archive.tell_last_full();
+    let (collection, lengths) = archive.into_collection();
     Ok(StatusReport {
-        collection: archive.into_collection(),
+        collection,
+        lengths,
     })
 }

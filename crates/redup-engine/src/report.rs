@@ -1,6 +1,8 @@
 //! What a run returns.
 
-use redup_format::collections::Collection;
+use std::collections::HashMap;
+
+use redup_format::collections::{BackupSet, Collection};
 use redup_format::entry::Attributes;
 use redup_format::filename::Span;
 use redup_format::manifest::FileChange;
@@ -79,6 +81,17 @@ pub struct VerifyReport {
 pub struct StatusReport {
     /// Sets and chains.
     pub collection: Collection,
+    /// What the store has of each name; `None` when it was not listed.
+    pub(crate) lengths: Option<HashMap<String, u64>>,
+}
+
+impl StatusReport {
+    /// The bytes of a set's files at the store; `None` when that was not listed.
+    pub fn bytes(&self, set: &BackupSet) -> Option<u64> {
+        let lengths = self.lengths.as_ref()?;
+        let lengths = set.remote_names().filter_map(|name| lengths.get(name));
+        Some(lengths.sum())
+    }
 }
 
 /// The regular files that one set changed, as its manifest lists them.

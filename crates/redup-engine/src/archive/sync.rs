@@ -72,6 +72,11 @@ impl Archive<'_> {
                 .iter()
                 .map(|time| chain(time).map(|chain| chain.range()))
                 .collect(),
+            // What belongs to no chain is not asked for.
+            Wanted::AllChains if !all => {
+                let chains = self.collection.chains().iter();
+                chains.map(|chain| Some(chain.range())).collect()
+            }
             Wanted::Times(_) | Wanted::AllChains => vec![None],
         };
         let mut plan = SyncPlan::default();

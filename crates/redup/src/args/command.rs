@@ -172,7 +172,7 @@ impl Command {
     pub(crate) fn has_json(self) -> bool {
         matches!(
             self,
-            Self::ListCurrentFiles | Self::Find | Self::Diff | Self::Probe
+            Self::CollectionStatus | Self::ListCurrentFiles | Self::Find | Self::Diff | Self::Probe
         )
     }
 }

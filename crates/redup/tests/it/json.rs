@@ -180,6 +180,30 @@ fn results_have_the_fields_that_are_documented_and_no_others() {
         let outcome = go(&env, line).code(code);
         documented.check(schema, &lines(&outcome));
     };
+    let strays = [
+        "duplicity-inc.20200101T000000Z.to.20200102T000000Z.manifest.gpg",
+        "duplicity-full.20200101T000000Z.vol1.difftar.gpg",
+        "duplicity-full-signatures.20190101T000000Z.sigtar.gpg",
+    ];
+    for name in strays {
+        fs::write(env.target().join(name), "").unwrap();
+    }
+    check(
+        "redup.status.v1",
+        "collection-status --json file://target",
+        0,
+    );
+    let changes = "collection-status --json file://target";
+    check(
+        "redup.changes.v1",
+        &format!("{changes} --file-changed new"),
+        0,
+    );
+    check(
+        "redup.changes.v1",
+        &format!("{changes} --show-changes-in-set 0"),
+        0,
+    );
     check(
         "redup.list.v1",
         "list-current-files --json file://target",
@@ -237,8 +261,43 @@ fn commands_without_a_result_refuse_it_and_name_those_that_have_one() {
         go(&env, &format!("{line} --json"))
             .code(23)
             .says("--json is for ")
-            .says("list-current-files, find, diff");
+            .says("collection-status, list-current-files, find, diff");
     }
+}
+
+#[test]
+fn the_status_tells_sets_and_their_size() {
+    let env = history();
+    let status = lines(&go(&env, "st --json file://target").ok()).remove(0);
+    let chains = status["chains"].as_array().unwrap();
+    assert_eq!(chains.len(), 2);
+    assert_eq!(
+        (&chains[0]["primary"], &chains[1]["primary"]),
+        (&false.into(), &true.into())
+    );
+    let set = &chains[0]["sets"][1];
+    assert_eq!(set["type"], "incremental");
+    assert_eq!(set["since"], "2023-11-14T22:13:20Z");
+    assert_eq!(
+        (&set["volumes"], &set["encrypted"]),
+        (&1.into(), &true.into())
+    );
+    let files = fs::read_dir(env.target()).unwrap().map(Result::unwrap);
+    let of_set = files.filter(|file| {
+        file.file_name()
+            .to_string_lossy()
+            .contains(".to.20231115T221320Z.")
+    });
+    let bytes: u64 = of_set.map(|file| file.metadata().unwrap().len()).sum();
+    assert_eq!(set["bytes"], bytes);
+    let trusted = lines(&go(&env, "st --json --no-check-remote file://target").ok()).remove(0);
+    let set = &trusted["chains"][0]["sets"][0];
+    assert!(set["bytes"].is_null() && set["volumes"].is_null() && set["encrypted"].is_null());
+    go(
+        &env,
+        "st --json --jsonstat --show-changes-in-set 0 file://target",
+    )
+    .code(23);
 }
 
 #[test]

@@ -154,6 +154,10 @@ fn looking_back() {
     session.types("cat sub/b -t 2023-11-15 file://target", &[]);
     session.types("cat sub file://target", &[]);
     session.types("ls --json file://target", &[]);
+    session.types(
+        "collection-status --json --no-check-remote file://target",
+        &[],
+    );
     session.is("looking-back");
 }
 

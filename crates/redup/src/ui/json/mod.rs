@@ -7,6 +7,7 @@
 
 mod paths;
 mod state;
+mod status;
 
 use std::io;
 use std::ops::ControlFlow;
@@ -18,6 +19,8 @@ use super::{Output, Ui};
 pub(crate) use paths::{
     DiffBegin, DiffEnd, Difference, FindBegin, FindEnd, ListEnd, Listed, PathFound, PointInTime,
 };
+
+pub(crate) use status::{ChangesEnd, FileChanged, Nothing, status};
 
 /// Writes a result line by line. Nothing is written before there is something to say: a run that fails at once leaves
 /// nothing.
