@@ -144,7 +144,7 @@ impl Amazon {
         let mut tree = Tree::new();
         for number in 0..8 {
             let noise = trees::noise(number, 1 << 20);
-            tree.put(&format!("noise{number}"), Node::file(noise));
+            tree.put(format!("noise{number}"), Node::file(noise));
         }
         tree.write(&env.source());
         env

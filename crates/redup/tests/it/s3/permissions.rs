@@ -37,24 +37,28 @@ fn permitted(server: &S3sServer, env: &mut TestEnv, permissions: &[&[&'static st
     recorder
 }
 
-#[test]
-fn backups_are_made_and_gone_on_with_by_whoever_may_list_get_and_put() {
-    let server = S3sServer::start();
-    let mut env = env(&server);
-    let _way = permitted(&server, &mut env, &[&LIST, &GET, &PUT]);
+/// A full backup by whoever may list, get and put, killed when two of its volumes are noted.
+fn interrupted(server: &S3sServer) -> (TestEnv, Recorder) {
+    let mut env = env(server);
+    let way = permitted(server, &mut env, &[&LIST, &GET, &PUT]);
     env.options = ["--volsize", "6", "--s3-multipart-chunk-size", "5"]
         .map(str::to_owned)
         .into();
-    let (first, second) = (trees::filler(30), trees::filler_edited(30));
-    first.write(&env.source());
+    trees::filler(30).write(&env.source());
     let run = env.start_backup(&redup(), "full", TIMES[0]);
     let (killed, outcome) = run.kill_when(|| noted(&env) >= 2);
     assert!(killed, "it was over too early\n{outcome}");
+    (env, way)
+}
 
+#[test]
+fn backups_are_made_and_gone_on_with_by_whoever_may_list_get_and_put() {
+    let server = S3sServer::start();
+    let (mut env, _way) = interrupted(&server);
     // Whatever the killed run left: what can be deleted is, and the rest is in nobody's way.
     env.backup(&redup(), "full", TIMES[0] + 60).ok();
     let before = Listing::of(&env.source());
-    second.write_over(&first, &env.source());
+    trees::filler_edited(30).write_over(&trees::filler(30), &env.source());
     env.backup(&redup(), "inc", TIMES[1])
         .ok()
         .never_says("AccessDenied");
@@ -67,23 +71,16 @@ fn backups_are_made_and_gone_on_with_by_whoever_may_list_get_and_put() {
         .assert_is(&before, "the full that was gone on with");
 }
 
-/// A run was killed, and its archive dir is of no use: all that it stored is in the way of the next.
 #[test]
 fn a_set_made_anew_does_without_deleting_the_old_one() {
     let server = S3sServer::start();
-    let mut env = env(&server);
-    let _way = permitted(&server, &mut env, &[&LIST, &GET, &PUT]);
-    env.options = ["--volsize", "6", "--s3-multipart-chunk-size", "5"]
-        .map(str::to_owned)
-        .into();
-    trees::filler(30).write(&env.source());
-    let run = env.start_backup(&redup(), "full", TIMES[0]);
-    let (killed, outcome) = run.kill_when(|| noted(&env) >= 2);
-    assert!(killed, "it was over too early\n{outcome}");
-    // Nothing of the source is as it was.
+    let (mut env, _way) = interrupted(&server);
+    // Nothing of the source is as it was: none of the volumes can be built on.
     std::fs::remove_dir_all(env.source()).unwrap();
     trees::awkward().write(&env.source());
-    env.backup(&redup(), "full", TIMES[1]).ok();
+    env.backup(&redup(), "full", TIMES[1])
+        .ok()
+        .says("left over from the interrupted run: cannot delete s3://backups/path/to/duplicity-");
     env.name = "fresh".into();
     env.restored(&redup(), None)
         .assert_is(&Listing::of(&env.source()), "the new set");

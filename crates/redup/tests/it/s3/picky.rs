@@ -12,6 +12,9 @@ use crate::redup;
 
 const TOLD: &str = "the server refuses checksums on uploads";
 
+/// Whether a request is one that the server refuses.
+type Refuses = fn(&Request) -> bool;
+
 fn names_checksum(request: &Request) -> bool {
     let mut names = request.headers.iter().map(|(name, _)| name);
     names.any(|name| name.to_ascii_lowercase().contains("-checksum-"))
@@ -44,7 +47,7 @@ fn a_server_without_checksums_is_found_out_and_told_once() {
     trees::filler(13).write(&env.source());
     let expected = Listing::of(&env.source());
     let url = env.url.clone();
-    let ways: [(&str, u16, &str, fn(&Request) -> bool); 8] = [
+    let ways: [(&str, u16, &str, Refuses); 8] = [
         ("a", 400, "InvalidArgument", any),
         ("b", 400, "InvalidRequest", any),
         ("c", 400, "XAmzContentSHA256Mismatch", any),
