@@ -27,9 +27,8 @@ const MEMORY_UNIT: u64 = 4096;
 /// The smallest budget that lets two parts be in flight.
 const MIN_PARTS_IN_MEMORY: u64 = 3;
 
-/// The share of the budget that requests have for themselves, as a divisor: what is held in memory is all
-/// of no use while nothing more can come.
-const REQUESTS: u64 = 8;
+/// The share of the budget that requests of other objects have for themselves, as a divisor.
+const REQUESTS: u64 = 64;
 
 /// A volume this small is held in memory even where it could be read twice.
 const SMALL_VOLUME: u64 = 4 << 20;
@@ -108,7 +107,12 @@ impl Transfer {
 
     /// Reads an object of `len` bytes from its start, with requests ahead of the reader.
     pub fn read(&self, name: &str, len: u64) -> ObjectReader {
-        ObjectReader::new(self.clone(), name.to_owned(), len)
+        ObjectReader::new(self.clone(), name.to_owned(), len, false)
+    }
+
+    /// The same by somebody who keeps all of it, and has a [`Hold`] for that.
+    pub(crate) fn read_held(&self, name: &str, len: u64) -> ObjectReader {
+        ObjectReader::new(self.clone(), name.to_owned(), len, true)
     }
 
     /// The length of an object.
@@ -124,8 +128,12 @@ impl Transfer {
         if (cheap && bytes > SMALL_VOLUME) || bytes > free.saturating_sub(self.budget / REQUESTS) {
             return None;
         }
-        let permit = Arc::clone(&self.memory).try_acquire_many_owned(self.units(bytes));
-        permit.ok().map(Hold)
+        self.try_permit(bytes).map(Hold)
+    }
+
+    fn try_permit(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+        let units = self.units(bytes);
+        Arc::clone(&self.memory).try_acquire_many_owned(units).ok()
     }
 
     /// The store, for messages.

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
-use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 use tokio::sync::OwnedSemaphorePermit;
@@ -29,12 +28,14 @@ pub struct ObjectReader {
     ahead: VecDeque<Request>,
     current: Bytes,
     current_memory: Option<OwnedSemaphorePermit>,
+    /// Whoever reads has room for all of it: no request counts in the budget.
+    has_room: bool,
 }
 
 type Request = (JoinHandle<Result<Bytes>>, Option<OwnedSemaphorePermit>);
 
 impl ObjectReader {
-    pub(super) fn new(transfer: Transfer, name: String, len: u64) -> Self {
+    pub(super) fn new(transfer: Transfer, name: String, len: u64, has_room: bool) -> Self {
         Self {
             transfer,
             name,
@@ -43,6 +44,7 @@ impl ObjectReader {
             ahead: VecDeque::new(),
             current: Bytes::new(),
             current_memory: None,
+            has_room,
         }
     }
 
@@ -54,11 +56,11 @@ impl ObjectReader {
         let size = tuning.range_size.min(room).max(LEAST);
         while self.requested < self.len && self.ahead.len() < depth {
             let end = self.len.min(self.requested + size);
-            let units = self.transfer.units(end - self.requested);
-            let memory = Arc::clone(&self.transfer.memory)
-                .try_acquire_many_owned(units)
-                .ok();
-            if memory.is_none() && !self.ahead.is_empty() {
+            let memory = match self.has_room {
+                true => None,
+                false => self.transfer.try_permit(end - self.requested),
+            };
+            if memory.is_none() && !self.has_room && !self.ahead.is_empty() {
                 return;
             }
             let (transfer, name, range) = (

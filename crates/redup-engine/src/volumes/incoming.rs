@@ -32,11 +32,15 @@ impl<'a> Incoming<'a> {
         work: &'a Work,
         cancelled: &'a AtomicBool,
     ) -> Self {
+        let kept = transfer.try_hold(len).map(Kept::new);
         Self {
-            object: transfer.read(name, len),
+            object: match kept {
+                Some(_) => transfer.read_held(name, len),
+                None => transfer.read(name, len),
+            },
             hash: Sha1::new(),
             current: Bytes::new(),
-            kept: transfer.try_hold(len).map(Kept::new),
+            kept,
             work,
             failure: None,
             cancelled,

@@ -5,8 +5,8 @@ use crate::args::{Args, Opt};
 /// What the whole process keeps to unless told otherwise, or half of the machine where that is less.
 const LIMIT: u64 = 512 << 20;
 
-/// What it takes beside its transfers.
-const BESIDE: u64 = 48 << 20;
+/// What it takes beside its transfers, buffers at rest included, as measured: half where the limit is low.
+const BESIDE: u64 = 104 << 20;
 
 /// More makes no upload faster: this is enough for eight parts of 8 MiB on their way and as many being
 /// filled. A restore gains by more, as it keeps volumes that it would have to fetch again.
@@ -18,7 +18,7 @@ pub(crate) fn transfer_memory(args: &Args) -> u64 {
     let limit = given
         .and_then(|limit| u64::try_from(limit).ok())
         .unwrap_or_else(|| LIMIT.min(memory_of_machine() / 2));
-    let share = limit.saturating_sub(BESIDE);
+    let share = limit - BESIDE.min(limit / 2);
     match args.command.is_backup() {
         true => share.min(UPLOADS),
         false => share,
@@ -44,10 +44,10 @@ mod tests {
 
     #[test]
     fn what_is_left_of_the_limit_is_for_transfers() {
-        assert_eq!(share("restore s3://b /d --memory-limit 512"), 464);
-        assert_eq!(share("restore s3://b /d --memory-limit 128"), 80);
+        assert_eq!(share("restore s3://b /d --memory-limit 512"), 408);
+        assert_eq!(share("restore s3://b /d --memory-limit 128"), 64);
         assert_eq!(share("full /s s3://b --memory-limit 512"), 128);
-        assert_eq!(share("full /s s3://b --memory-limit 128"), 80);
-        assert!((1..=464).contains(&share("restore s3://b /d")));
+        assert_eq!(share("full /s s3://b --memory-limit 128"), 64);
+        assert!((1..=408).contains(&share("restore s3://b /d")));
     }
 }
