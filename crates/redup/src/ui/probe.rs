@@ -293,3 +293,33 @@ struct Json<'a> {
     error: Option<String>,
     hints: &'a [String],
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_that_a_server_ignores_is_told() {
+        let told = |asked: Option<&str>| {
+            let result = ProbeResult {
+                endpoint: Some("http://s3.example".into()),
+                asked_class: asked.map(str::to_owned),
+                class: Some("STANDARD".into()),
+                ..ProbeResult::new("s3://b".into())
+            };
+            let table = result.table();
+            let line = table.lines().find(|line| line.contains("volumes are"));
+            line.unwrap_or_default().trim_start().to_owned()
+        };
+        let ignored = told(Some("STANDARD_IA"));
+        assert!(
+            ignored.ends_with(
+                "volumes are stored as STANDARD, and not as STANDARD_IA: the server ignores it"
+            ),
+            "{ignored}"
+        );
+        for asked in [None, Some("STANDARD")] {
+            assert!(told(asked).ends_with("volumes are stored as STANDARD"));
+        }
+    }
+}
