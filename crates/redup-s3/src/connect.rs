@@ -4,6 +4,7 @@
 //! a server that is not there show at once. Amazon's answer also says where the bucket is; a
 //! request to the wrong region is repeated once at the right one, which the SDK does not do.
 
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -153,6 +154,7 @@ pub(crate) fn bucket(
         gauge,
         buffers: Buffers::new(BUFFERS),
         checksums: Checksums::new(checksums, !endpoint.on_amazon),
+        misleading_checksums: AtomicBool::new(false),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use aws_sdk_s3::config::ResponseChecksumValidation;
@@ -28,11 +29,14 @@ impl Bucket {
         let wanted = usize::try_from(range.end - range.start)
             .map_err(|_| self.error(ErrorKind::Unsupported, Op::Get, name))?;
         let mut data = self.buffers.take(wanted);
-        let mut validated = true;
+        let mut validated = !self.misleading_checksums.load(Ordering::Relaxed);
         loop {
             let had = data.len();
             let rest = range.start + had as u64..range.end;
             let Err(broken) = self.append(name, rest, validated, &mut data).await else {
+                // So that no further range is fetched twice. Volumes are held against the manifest.
+                self.misleading_checksums
+                    .fetch_or(!validated, Ordering::Relaxed);
                 return Ok(data.freeze());
             };
             match broken.remedy {
@@ -138,9 +142,9 @@ impl Bucket {
         data: &mut Buffer,
     ) -> std::result::Result<(), Broken> {
         let failed = |kind| self.error(kind, Op::Get, name);
-        // Outside Amazon's, what is told of an object made of parts need not be about those parts.
-        let in_parts = answer.e_tag().is_some_and(|tag| tag.contains('-'));
-        let dubious = in_parts && !self.place.on_amazon;
+        // Outside Amazon's, what is told need not be about these bytes: with a range, some servers tell
+        // the checksum of the whole object, or with an object made of parts another one's.
+        let dubious = !self.place.on_amazon;
         let mut left = len;
         let mut body = answer.body;
         loop {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -52,6 +53,8 @@ pub(crate) struct Bucket {
     /// What ranges are read into.
     pub(crate) buffers: Buffers,
     pub(crate) checksums: Checksums,
+    /// What the server states as checksums of answers has turned out to be about something else.
+    pub(crate) misleading_checksums: AtomicBool,
 }
 
 impl S3Storage {

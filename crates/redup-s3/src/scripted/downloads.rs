@@ -2,8 +2,8 @@
 
 use redup_storage::{ErrorKind, Storage};
 
-use crate::S3Options;
 use crate::testing::{Answer, Script, Seen, options, url};
+use crate::{S3Options, checksum};
 
 fn object(key: &&str) -> String {
     format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>")
@@ -187,6 +187,31 @@ async fn a_range_is_exactly_what_was_asked_for_or_an_error() {
         reading(206, NONSENSE, "abcd").await,
         Err(ErrorKind::Corrupt)
     );
+}
+
+/// Amazon tells none with a range; others tell that of the whole object, of which a range is a part.
+#[tokio::test]
+async fn a_checksum_of_the_whole_object_does_not_spoil_a_range_of_it() {
+    let whole: &'static str = checksum::crc32(b"abcdefghij").leak();
+    let script = Script::new(move |seen| match seen.method.as_str() {
+        "GET" => Answer::Status(
+            206,
+            vec![
+                ("content-range", "bytes 2-5/10"),
+                ("x-amz-checksum-crc32", whole),
+                ("etag", "\"0123\""),
+            ]
+            .leak(),
+            "cdef".into(),
+        ),
+        _ => Answer::ok(),
+    });
+    let elsewhere = S3Options {
+        endpoint_url: Some("http://s3.example".into()),
+        ..options("bkt")
+    };
+    let store = script.connect(elsewhere).await.unwrap();
+    assert_eq!(store.get("x", 2..6).await.unwrap(), &b"cdef"[..]);
 }
 
 #[tokio::test]

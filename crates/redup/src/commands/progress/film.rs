@@ -138,7 +138,7 @@ fn a_backup(film: &mut Film) {
         name: "duplicity-full.20231114T221320Z.vol30.difftar.gpg",
     });
     film.pass(10, 5, |_| {
-        stored.add((2 * MB).min(sent.get() - stored.get()))
+        stored.add((2 * MB).min(sent.get() - stored.get()));
     });
     film.say("Signatures follow.");
     film.hear(&Event::Writing {
@@ -177,7 +177,7 @@ fn an_increment_with_few_changes() {
         } else {
             100_000
         },
-        expected: number % 1000 == 0,
+        expected: number.is_multiple_of(1000),
     };
     (0..1_000_000).for_each(|number| film.work.counted(size(number)));
     film.work.counted_all();
