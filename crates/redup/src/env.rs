@@ -7,6 +7,11 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
+/// Opens and locks what is encrypted.
+pub(crate) const PASSPHRASE: &str = "PASSPHRASE";
+/// Opens the signing key.
+pub(crate) const SIGN_PASSPHRASE: &str = "SIGN_PASSPHRASE";
+
 /// The variables of this process, read once.
 ///
 /// What the AWS SDK reads (`AWS_…`) is left to it.
@@ -23,6 +28,28 @@ impl Environment {
         }
     }
 
+    /// All of them.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.variables
+            .iter()
+            .map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+    }
+
+    /// All but those that hold secrets of redup's, or say how to get at them.
+    pub(crate) fn without_secrets(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        let of_a_store = |name: &[u8]| name.starts_with(b"AWS_") || name.starts_with(b"GS_");
+        self.variables().filter(move |(name, _)| {
+            *name != PASSPHRASE && *name != SIGN_PASSPHRASE && !of_a_store(name.as_bytes())
+        })
+    }
+
+    /// The same with one variable set.
+    pub(crate) fn with(mut self, name: &str, value: &[u8]) -> Self {
+        let value = OsStr::from_bytes(value).to_owned();
+        self.variables.insert(name.into(), value);
+        self
+    }
+
     /// Any variable: for `$NAME` in paths.
     pub(crate) fn get(&self, name: &str) -> Option<&OsStr> {
         self.variables
@@ -32,12 +59,12 @@ impl Environment {
 
     /// `PASSPHRASE`: opens and locks what is encrypted. Empty counts as given.
     pub(crate) fn passphrase(&self) -> Option<Zeroizing<Vec<u8>>> {
-        self.secret("PASSPHRASE")
+        self.secret(PASSPHRASE)
     }
 
     /// `SIGN_PASSPHRASE`: opens the signing key.
     pub(crate) fn sign_passphrase(&self) -> Option<Zeroizing<Vec<u8>>> {
-        self.secret("SIGN_PASSPHRASE")
+        self.secret(SIGN_PASSPHRASE)
     }
 
     /// `HOME`.
@@ -49,6 +76,12 @@ impl Environment {
     pub(crate) fn cache_home(&self) -> Option<PathBuf> {
         self.path("XDG_CACHE_HOME")
             .or_else(|| self.home().map(|home| home.join(".cache")))
+    }
+
+    /// `XDG_CONFIG_HOME`, else `~/.config`: where a user's settings are.
+    pub(crate) fn config_home(&self) -> Option<PathBuf> {
+        self.path("XDG_CONFIG_HOME")
+            .or_else(|| self.home().map(|home| home.join(".config")))
     }
 
     /// `GNUPGHOME`, else `~/.gnupg`.
@@ -144,6 +177,23 @@ mod tests {
             assert_eq!(Environment::from([("TERM", term)]).can_redraw(), can);
         }
         assert!(!Environment::default().can_redraw());
+    }
+
+    #[test]
+    fn what_others_get_has_no_secrets() {
+        let environment = Environment::from([
+            ("PATH", "/bin"),
+            ("PASSPHRASE", "a"),
+            ("SIGN_PASSPHRASE", "b"),
+            ("AWS_PROFILE", "c"),
+            ("GS_SECRET_ACCESS_KEY", "d"),
+        ]);
+        let names: Vec<_> = environment
+            .without_secrets()
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(names, ["PATH"]);
+        assert_eq!(environment.variables().count(), 5);
     }
 
     #[test]

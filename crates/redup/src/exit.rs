@@ -53,6 +53,18 @@ impl Failure {
         failure
     }
 
+    /// A failure whose cause is an error.
+    pub(crate) fn caused(
+        code: Code,
+        message: impl Into<String>,
+        error: &(dyn Error + 'static),
+    ) -> Self {
+        let mut failure = Self::from_error(code, error);
+        let cause = std::mem::replace(&mut failure.message, message.into());
+        failure.causes.insert(0, cause);
+        failure
+    }
+
     /// Adds the words by which programs tell failures of one code apart.
     pub(crate) fn extra(mut self, extra: impl Into<String>) -> Self {
         self.extra = extra.into();

@@ -37,11 +37,8 @@ fn reference_usage() -> Failure {
 /// not touched.
 fn install(dir: &Path) -> Result<String, Failure> {
     let failed = |action: &str, path: &Path, error: &std::io::Error| {
-        let mut failure = Failure::from_error(Code::EXCEPTION, error).extra("OSError");
-        let cause = std::mem::take(&mut failure.message);
-        failure.message = format!("cannot {action} {}", path.display());
-        failure.causes.insert(0, cause);
-        failure
+        let message = format!("cannot {action} {}", path.display());
+        Failure::caused(Code::EXCEPTION, message, error).extra("OSError")
     };
     let program =
         std::env::current_exe().map_err(|error| failed("find", Path::new("redup"), &error))?;

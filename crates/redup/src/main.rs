@@ -15,6 +15,7 @@ mod exit;
 mod extras;
 mod panics;
 mod passphrase;
+mod profiles;
 mod program;
 mod signals;
 mod times;
@@ -31,6 +32,7 @@ use jiff::tz::TimeZone;
 use args::{Opt, Options, Parsed};
 use env::Environment;
 use exit::{Code, Failure};
+use profiles::Wanted;
 use program::Program;
 use signals::LastDeed;
 use ui::{Ui, UiOptions};
@@ -40,8 +42,15 @@ fn main() -> ExitCode {
     let program = Program::called(words.next().as_deref());
     let words: Vec<OsString> = words.collect();
     let environment = Environment::read();
+    let profile = match program {
+        Program::Redup => profiles::wanted(&words, &environment),
+        Program::Duplicity => Ok(None),
+    };
     // First of all, while no descriptor but the inherited ones is open.
-    let options = args::log_options(&words);
+    let options = match &profile {
+        Ok(Some(Wanted::Run(run))) => run.log_options.clone(),
+        _ => args::log_options(&words),
+    };
     let (logs, log_failure) = match open_logs(&options, &environment) {
         Ok(logs) => (logs, None),
         Err(failure) => (Vec::new(), Some(failure)),
@@ -54,7 +63,7 @@ fn main() -> ExitCode {
     }));
     let result = match log_failure {
         Some(failure) => Err(failure),
-        None => run_caught(program, words, environment, &ui),
+        None => profile.and_then(|profile| run_caught(program, words, profile, environment, &ui)),
     };
     let code = result.unwrap_or_else(|failure| {
         ui.say(&failure.message(program.name()));
@@ -67,11 +76,22 @@ fn main() -> ExitCode {
 fn run_caught(
     program: Program,
     words: Vec<OsString>,
+    profile: Option<Wanted>,
     environment: Environment,
     ui: &Arc<Ui>,
 ) -> Result<Code, Failure> {
     panics::install(Arc::clone(ui));
-    let run = AssertUnwindSafe(|| run(program, words, environment, ui));
+    let run = AssertUnwindSafe(|| match profile {
+        Some(Wanted::List(list)) => {
+            ui.print(&list);
+            Ok(Code::SUCCESS)
+        }
+        Some(Wanted::Run(profile)) => {
+            let last_deed = last_deed(ui)?;
+            Ok(profile.run(environment, ui, &last_deed))
+        }
+        None => run(program, words, environment, ui),
+    });
     catch_unwind(run).unwrap_or(Ok(panics::CODE))
 }
 
@@ -93,13 +113,19 @@ fn run(
         Parsed::Help(topic) => ui.print(&args::help(topic, program.name())),
         Parsed::Version => ui.print(&program.version()),
         Parsed::Run(args) => {
-            let last_deed = LastDeed::default();
-            signals::install(Arc::clone(ui), last_deed.clone())
-                .map_err(|error| Failure::from_error(Code::EXCEPTION, &error).extra("OSError"))?;
-            return commands::run(program, args, environment, ui, last_deed);
+            let last_deed = last_deed(ui)?;
+            return Ok(commands::run(program, args, environment, ui, last_deed)?.code);
         }
     }
     Ok(Code::SUCCESS)
+}
+
+/// Handles signals from now on.
+fn last_deed(ui: &Arc<Ui>) -> Result<LastDeed, Failure> {
+    let last_deed = LastDeed::default();
+    signals::install(Arc::clone(ui), last_deed.clone())
+        .map_err(|error| Failure::from_error(Code::EXCEPTION, &error).extra("OSError"))?;
+    Ok(last_deed)
 }
 
 fn verbosity(options: &Options) -> u8 {

@@ -163,6 +163,13 @@ pub(crate) fn names_with_json() -> String {
 const REPLICATE: &str = "replicate";
 
 impl Command {
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        let mut all = COMMANDS.iter().chain(OWN);
+        all.find(|spec| spec.command == self)
+            .map_or("", |spec| spec.name)
+    }
+
     /// Whether it makes a backup.
     pub(crate) fn is_backup(self) -> bool {
         matches!(self, Self::Backup | Self::Full | Self::Incremental)
@@ -326,7 +333,7 @@ fn explicit(spec: &CommandSpec, positionals: &[OsString]) -> Result<Action, Args
     })
 }
 
-fn check_shape(shape: Shape, word: &OsStr) -> Result<(), ArgsError> {
+pub(super) fn check_shape(shape: Shape, word: &OsStr) -> Result<(), ArgsError> {
     let got = || super::lossy(word);
     match shape {
         Shape::SourcePath if is_url(word) => Err(ArgsError::NotAPath {

@@ -82,6 +82,23 @@ pub(crate) enum ArgsError {
     NotAPath { role: &'static str, got: String },
     #[error("{} must not be empty", .0.role())]
     EmptyWord(Shape),
+    #[error("a profile has no words that ask for help or the version")]
+    NothingToAsk,
+    #[error("'{command}' needs a {what}, which the profile has not")]
+    ProfileLacks {
+        command: &'static str,
+        what: &'static str,
+    },
+    #[error(
+        "'{command}' of a profile takes {} behind it, and got {}",
+        if takes.is_empty() { "nothing".to_owned() } else { takes.join(", ") },
+        quoted(got)
+    )]
+    ProfileWords {
+        command: &'static str,
+        takes: Vec<&'static str>,
+        got: Vec<String>,
+    },
     #[error("count must be a whole number above 0, not '{0}'")]
     BadCount(String),
 }
@@ -93,6 +110,14 @@ impl ArgsError {
             Self::AmbiguousOption { .. } => 2,
             _ => 23,
         }
+    }
+}
+
+fn quoted(words: &[String]) -> String {
+    let quoted: Vec<_> = words.iter().map(|word| format!("'{word}'")).collect();
+    match quoted.is_empty() {
+        true => "nothing".to_owned(),
+        false => quoted.join(", "),
     }
 }
 

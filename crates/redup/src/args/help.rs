@@ -18,6 +18,8 @@ pub(crate) enum Topic {
     Options,
     /// One command, and the options that make a difference to it.
     Command(Command),
+    /// Profiles and the file they are in.
+    Run,
     /// How targets are written.
     Urls,
 }
@@ -28,6 +30,7 @@ impl Topic {
         match suffix {
             b"urls" => return Some(Self::Urls),
             b"options" => return Some(Self::Options),
+            b"run" => return Some(Self::Run),
             _ => {}
         }
         let called = |name: &str| name.as_bytes() == suffix;
@@ -42,7 +45,7 @@ impl Topic {
     pub(super) fn of_line<'a>(mut words: impl Iterator<Item = &'a OsString>) -> Self {
         words
             .find_map(|word| match Self::named(word.as_bytes())? {
-                topic @ Self::Command(_) => Some(topic),
+                topic @ (Self::Command(_) | Self::Run) => Some(topic),
                 _ => None,
             })
             .unwrap_or(Self::Overview)
@@ -64,6 +67,7 @@ pub(crate) fn help(topic: Topic, program: &str) -> String {
                 push_command(&mut text, spec, program);
             }
         }
+        Topic::Run => text.push_str(RUN),
         Topic::Urls => text.push_str(URLS),
     }
     text
@@ -129,7 +133,11 @@ fn push_overview(text: &mut String, program: &str) {
 }
 
 /// Commands of redup that are about no backup.
-pub(super) const EXTRAS: [(&str, &str); 3] = [
+pub(super) const EXTRAS: [(&str, &str); 4] = [
+    (
+        "run PROFILE",
+        "Do what redup.toml says under this name; without a name, list the profiles.",
+    ),
     (
         "install-compat DIR",
         "Make DIR/duplicity a link to redup, for scripts that call duplicity.",
@@ -216,6 +224,41 @@ Targets
   s3://bucket[/prefix]        S3, also written boto3+s3:// and s3+http://
 ";
 
+const RUN: &str = "\
+usage: redup run                             list the profiles
+       redup run PROFILE [options]           do what the profile says
+       redup run PROFILE COMMAND [options] ...   another command on its target
+
+Options that are typed win over those of the profile. COMMAND is any other
+command; where it takes the source or the target, the profile has them:
+
+  redup run home collection-status
+  redup run home restore --time 3D /restored
+
+The file of profiles is the one that --config FILE names, else the first of
+$XDG_CONFIG_HOME/redup/redup.toml (or ~/.config/redup/redup.toml) and
+/etc/redup/redup.toml. Such as:
+
+  [profiles.home]
+  source = \"/home/me\"
+  target = \"s3://bucket/home\"
+  full-if-older-than = \"30D\"            # any option, by its long name
+  encrypt-key = [\"ABCDEF0123456789\"]   # a list where it may be repeated
+  select = [\"--exclude=~/.cache\"]      # what selects, in order
+  passphrase-file = \"/etc/redup/key\"   # or passphrase-command = [\"pass\", ...]
+  steps = [\"backup\", \"prune --force\"]  # without it: a backup
+  keep-daily = 7
+
+  [profiles.home.environment]
+  AWS_PROFILE = \"backup\"
+
+  [profiles.home.hooks]                  # before, after, after-success,
+  before = [\"systemctl\", \"stop\", \"x\"]  # after-failure
+  after = 'systemctl start x; echo \"$REDUP_RESULT\"'
+
+docs/profiles.md tells about every key, and what hooks are told.
+";
+
 pub(super) fn usage(spec: &CommandSpec, program: &str) -> String {
     let mut line = format!("{program} {} [options]", spec.name);
     for shape in spec.shapes {
@@ -248,6 +291,7 @@ fn push_options(text: &mut String, wanted: impl Fn(&OptionSpec) -> bool) {
 pub(super) fn help_of(spec: &OptionSpec) -> Option<String> {
     match spec.support {
         Support::Yes => Some(spec.help.to_owned()),
+        Support::RunOnly => Some(spec.help.to_owned()),
         Support::NoEffect(why) => Some(format!("Accepted, without effect: {why}.")),
         Support::Refused(_) | Support::OtherStore => None,
     }

@@ -8,9 +8,11 @@ mod applies;
 mod command;
 mod error;
 mod help;
+mod named;
 mod options;
 mod parse;
 mod reference;
+mod run;
 mod spec;
 mod table;
 #[cfg(test)]
@@ -20,12 +22,16 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-pub(crate) use command::{Command, names_with_json};
+pub(crate) use command::{Command, CommandSpec, is_url, names_with_json};
 pub(crate) use error::ArgsError;
 pub(crate) use help::{Topic, help};
+pub(crate) use named::{
+    Setting, command_called, command_names, nearest, option_called, option_names, options_and_words,
+};
 pub(crate) use options::{Occurrence, Opt, Options, Value};
 pub(crate) use reference::FORMS;
-pub(crate) use spec::Support;
+pub(crate) use run::{FromProfile, RunCall, run_call};
+pub(crate) use spec::{OptionSpec, Support};
 
 /// A command line that was understood.
 #[derive(Debug)]
@@ -91,6 +97,9 @@ pub(crate) fn parse_own(words: &[OsString]) -> Option<Result<Parsed, ArgsError>>
     {
         return Some(parsed);
     }
+    if let Some(parsed) = run::asked_of_run(words) {
+        return Some(Ok(parsed));
+    }
     let words = parse::split(words.iter().cloned()).ok()?;
     let (spec, action) = command::find_own(&words.positionals)?;
     if words.asked.is_some() {
@@ -110,7 +119,7 @@ pub(crate) fn parse_own(words: &[OsString]) -> Option<Result<Parsed, ArgsError>>
 fn help_on(words: &[OsString]) -> Option<Result<Parsed, ArgsError>> {
     match words {
         [] => Some(Ok(Parsed::Help(Topic::Overview))),
-        [url, ..] if command::is_url(url) => None,
+        [url, ..] if is_url(url) => None,
         [word] => {
             let topic = Topic::named(word.as_bytes());
             let topic = topic.ok_or_else(|| ArgsError::NoTopic(lossy(word)));
@@ -163,6 +172,7 @@ fn no_effect_remarks(options: &Options) -> Vec<String> {
     for occurrence in options.iter() {
         let why = match occurrence.spec.support {
             Support::NoEffect(why) => why,
+            Support::RunOnly => "it is for redup run",
             Support::OtherStore => "it concerns a store that redup does not use",
             Support::Yes | Support::Refused(_) => continue,
         };

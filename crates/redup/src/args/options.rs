@@ -165,6 +165,19 @@ impl Options {
         self.occurrences.push(occurrence);
     }
 
+    /// The value of `id` that counts, and all the other options.
+    pub(crate) fn without(self, id: Opt) -> (Option<OsString>, Self) {
+        let (own, occurrences): (Vec<_>, Vec<_>) = self
+            .occurrences
+            .into_iter()
+            .partition(|occurrence| occurrence.spec.id == id);
+        let mut values = own.into_iter().filter_map(|it| match it.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        });
+        (values.next_back(), Self { occurrences })
+    }
+
     /// Every occurrence, in the order of the command line.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Occurrence> {
         self.occurrences.iter()

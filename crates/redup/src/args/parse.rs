@@ -221,7 +221,7 @@ fn is_option(word: &OsStr) -> bool {
     bytes.len() > 1 && bytes[0] == b'-' && by_letter(bytes[1]).is_some()
 }
 
-fn convert(kind: ValueKind, typed: &str, word: OsString) -> Result<Value, ArgsError> {
+pub(super) fn convert(kind: ValueKind, typed: &str, word: OsString) -> Result<Value, ArgsError> {
     let option = typed.to_owned();
     // What names files is bytes.
     match kind {

@@ -50,6 +50,9 @@ fn markdown() -> String {
         let usage = usage(spec, "redup");
         let _ = writeln!(text, "| `{usage}` | {short} | {} |", spec.help);
     }
+    for (usage, help) in EXTRAS {
+        let _ = writeln!(text, "| `redup {usage}` |  | {help} |");
+    }
     for group in GROUPS {
         let mut rows = String::new();
         for spec in group.options.iter().filter(|spec| is_shown(spec)) {
@@ -83,6 +86,9 @@ fn man() -> String {
         let details = details(spec.command).unwrap_or_default();
         let help = format!("{} {details}", spec.help);
         let _ = writeln!(text, ".TP\n.B {}\n{}", roff(&names), roff(help.trim_end()));
+    }
+    for (usage, help) in EXTRAS {
+        let _ = writeln!(text, ".TP\n.B {}\n{}", roff(usage), roff(help));
     }
     for group in GROUPS {
         if !group.options.iter().any(is_shown) {
@@ -203,6 +209,14 @@ fn fish() -> String {
                 text,
                 "complete -c {program} -n __fish_use_subcommand -a {} -d '{help}'",
                 spec.name
+            );
+        }
+        for (usage, help) in EXTRAS.iter().filter(|_| program == "redup") {
+            let name = usage.split(' ').next().unwrap_or_default();
+            let help = quoted(help);
+            let _ = writeln!(
+                text,
+                "complete -c {program} -n __fish_use_subcommand -a {name} -d '{help}'"
             );
         }
         for spec in shown() {

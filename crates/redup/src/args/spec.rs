@@ -62,6 +62,8 @@ pub(crate) enum Support {
     Refused(&'static str),
     /// Accepted; a message at info level says why nothing has to be done.
     NoEffect(&'static str),
+    /// Has its effect with `redup run`; elsewhere a message at info level says so.
+    RunOnly,
     /// Concerns a store that redup does not speak; such a target is refused anyway.
     OtherStore,
 }
@@ -173,6 +175,11 @@ impl OptionSpec {
         self
     }
 
+    pub(crate) const fn run_only(mut self) -> Self {
+        self.support = Support::RunOnly;
+        self
+    }
+
     pub(crate) const fn other_store(mut self) -> Self {
         self.support = Support::OtherStore;
         self
@@ -192,6 +199,16 @@ impl OptionSpec {
     /// Whether its value is a time string.
     pub(crate) fn is_time(&self) -> bool {
         self.value == ValueKind::Time
+    }
+
+    /// Whether its values are patterns of file names.
+    pub(crate) fn is_pattern(&self) -> bool {
+        self.value == ValueKind::Pattern
+    }
+
+    /// Whether it takes two words.
+    pub(crate) fn is_pair(&self) -> bool {
+        self.value == ValueKind::Pair
     }
 
     /// Whether a word must or may follow as the value.

@@ -82,8 +82,9 @@ const GENERAL: &[OptionSpec] = &[
          is stored before the next is begun (default 5)."),
     option(Opt::AsynchronousUpload, &[both("asynchronous-upload")], ON,
         "The same as --concurrency 1, unless that is given."),
-    option(Opt::ConfigDir, &[both("config-dir")], File, "Folder for settings.")
-        .no_effect("redup keeps no settings there"),
+    option(Opt::ConfigDir, &[both("config-dir"), ours("config")], File,
+        "run: the file of profiles, or the folder in which redup.toml is (default: ~/.config/redup, else /etc/redup).")
+        .run_only(),
     option(Opt::CopyBlocksize, &[new("copy-blocksize")], Int(1), "Buffer size in KiB.").metavar("KIB")
         .no_effect("redup chooses its own buffers"),
     option(Opt::Progress, &[both("progress")], ON,
@@ -183,7 +184,7 @@ const RESTORE: &[OptionSpec] = &[
 ];
 
 #[rustfmt::skip]
-const SELECTION: &[OptionSpec] = &[
+pub(super) const SELECTION: &[OptionSpec] = &[
     option(Opt::Include, &[both("include")], Pattern, "Include what matches this shell pattern."),
     option(Opt::Exclude, &[both("exclude")], Pattern, "Exclude what matches this shell pattern."),
     option(Opt::IncludeRegexp, &[both("include-regexp")], NonEmpty, "Include what matches.").metavar("REGEXP"),

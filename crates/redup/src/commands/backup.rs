@@ -8,13 +8,13 @@ use redup_engine::{BackupKind, BackupOptions, JsonStat};
 use redup_format::time::Timestamp;
 use redup_select::canonical_source;
 
-use super::{Session, progress};
+use super::{Done, Session, progress};
 use crate::args::{Args, Command, Opt};
 use crate::config::{self, Host};
 use crate::exit::{Code, Failure};
 use crate::ui::{Level, Message, RunFacts, Ui, run_statistics, statistics};
 
-pub(super) fn run(session: &Session) -> Result<Code, Failure> {
+pub(super) fn run(session: &Session) -> Result<Done, Failure> {
     let mut options = options(session)?;
     let target = session.target()?;
     let facts = RunFacts {
@@ -47,9 +47,15 @@ pub(super) fn run(session: &Session) -> Result<Code, Failure> {
         session.ui.error(format!(
             "{unread} path(s) could not be read and are not in this backup"
         ));
-        return Ok(Code::GENERIC);
     }
-    Ok(Code::SUCCESS)
+    Ok(Done {
+        code: if unread > 0 {
+            Code::GENERIC
+        } else {
+            Code::SUCCESS
+        },
+        backup: Some(report),
+    })
 }
 
 /// Statistics as JSON are printed when they are stored.

@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use redup_engine::{MetadataSync, Target};
+use redup_engine::{BackupReport, MetadataSync, Target};
 use redup_format::time::Timestamp;
 use redup_storage::{Interruptible, Storage};
 use tokio::runtime::Runtime;
@@ -38,6 +38,20 @@ use points::Points;
 /// How long a signal waits for uploads to be given up at the store.
 const TIME_TO_GIVE_UP: Duration = Duration::from_secs(5);
 
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) code: Code,
+    /// Of a backup.
+    pub(crate) backup: Option<BackupReport>,
+}
+
+impl From<Code> for Done {
+    fn from(code: Code) -> Self {
+        Self { code, backup: None }
+    }
+}
+
 /// Does what `args` say. When a signal ends the process before, `last_deed` frees what is being
 /// uploaded.
 ///
@@ -49,7 +63,7 @@ pub(crate) fn run(
     environment: Environment,
     ui: &Arc<Ui>,
     last_deed: LastDeed,
-) -> Result<Code, Failure> {
+) -> Result<Done, Failure> {
     for remark in &args.remarks {
         ui.info(remark);
     }
@@ -63,8 +77,8 @@ pub(crate) fn run(
         ui.keep_stdout();
     }
     let session = Session::new(program, args, environment, ui, last_deed)?;
-    match session.args.command {
-        Command::Backup | Command::Full | Command::Incremental => backup::run(&session),
+    let code = match session.args.command {
+        Command::Backup | Command::Full | Command::Incremental => return backup::run(&session),
         Command::Restore => restore::run(&session),
         Command::Verify => verify::run(&session),
         Command::CollectionStatus => status::run(&session),
@@ -78,7 +92,8 @@ pub(crate) fn run(
         | Command::RemoveAllButNFull
         | Command::RemoveAllIncOfButNFull
         | Command::Prune => remove::run(&session),
-    }
+    };
+    code.map(Done::from)
 }
 
 /// Whether standard output is for what was asked for alone, so that a program can read it.

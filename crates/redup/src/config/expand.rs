@@ -11,6 +11,11 @@ pub(crate) fn expand(word: &OsStr, environment: &Environment) -> OsString {
     variables(&home(word.as_bytes(), environment), environment)
 }
 
+/// Expands a leading `~` alone: for patterns, where a `$` may be meant.
+pub(crate) fn expand_home(word: &OsStr, environment: &Environment) -> OsString {
+    OsString::from_vec(home(word.as_bytes(), environment))
+}
+
 fn home(word: &[u8], environment: &Environment) -> Vec<u8> {
     let rest = word
         .strip_prefix(b"~")

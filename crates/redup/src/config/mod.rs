@@ -22,7 +22,7 @@ use crate::env::Environment;
 use crate::exit::{Failure, command_line};
 use crate::times::{self, Clock};
 
-pub(crate) use expand::expand;
+pub(crate) use expand::{expand, expand_home};
 pub(crate) use gpg_options::{CompressAlgo, GpgOptions};
 pub(crate) use host::Host;
 pub(crate) use keys::{Encryption, Keys};

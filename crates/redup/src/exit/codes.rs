@@ -73,4 +73,6 @@ impl Code {
     pub(crate) const LISTED_PATH: Self = Self(72);
     /// A list of files without any.
     pub(crate) const NOTHING_LISTED: Self = Self(73);
+    /// A hook of a profile failed. redup's own.
+    pub(crate) const HOOK: Self = Self(80);
 }

@@ -19,6 +19,7 @@ mod housekeeping;
 mod interop;
 mod json;
 mod options;
+mod profiles;
 mod reading;
 mod resume;
 mod s3;

@@ -262,6 +262,10 @@ const SHOWN: &[(&str, &[&str])] = &[
         &["--file-changed", "--show-changes-in-set"],
     ),
     (
+        "profiles/file::the_file_is_the_one_that_is_named_else_the_users",
+        &["--config", "--config-dir"],
+    ),
+    (
         "reading::the_newest_chain_or_a_point_in_time_is_searched_alone_when_asked",
         &["--newest-chain"],
     ),
@@ -365,7 +369,6 @@ const NO_EFFECT: &[&str] = &[
     "--azure-max-single-put-size",
     "--b2-hide-files",
     "--cf-backend",
-    "--config-dir",
     "--copy-blocksize",
     "--ftp-passive",
     "--ftp-regular",

@@ -74,6 +74,7 @@ fn options_of_our_own_are_few_and_named() {
     assert_eq!(
         ours,
         [
+            "config",
             "no-progress",
             "json",
             "memory-limit",
@@ -97,7 +98,7 @@ fn options_of_our_own_are_few_and_named() {
 #[test]
 fn help_stays_within_80_columns() {
     let commands = COMMANDS.iter().map(|spec| Topic::Command(spec.command));
-    let topics = [Topic::Overview, Topic::Options, Topic::Urls];
+    let topics = [Topic::Overview, Topic::Options, Topic::Run, Topic::Urls];
     for topic in commands.chain(topics) {
         for program in ["redup", "duplicity"] {
             for line in help(topic, program).lines() {

@@ -8,7 +8,6 @@ use crate::cli::support::{go, place};
 
 /// Each with a value where it takes one.
 const WITHOUT_EFFECT: &[&str] = &[
-    "--config-dir=nowhere",
     "--copy-blocksize=64",
     "--gpg-binary=/no/such/gpg",
     "--pydevd",
