@@ -68,6 +68,9 @@ pub enum Condition {
     ExcludeOtherFilesystems,
     /// `--exclude-older-than`: regular files written before this time, in seconds since the epoch.
     ExcludeOlderThan(i64),
+    /// `--files-from`: selects nothing by itself, see [`Rules::limited_to`], but a filter in front of it is not the last
+    /// option.
+    FilesFrom,
     /// `--filter-globbing` and its like: how patterns from here on are read.
     Mode(Mode),
     /// `--filter-ignorecase`, `--filter-strictcase`: whether case counts from here on.

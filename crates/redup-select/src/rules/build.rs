@@ -82,6 +82,7 @@ impl Builder<'_> {
             Condition::ExcludeOlderThan(time) => {
                 self.push(Action::Exclude, Test::OlderThan(*time), b"older files");
             }
+            Condition::FilesFrom => {}
             Condition::Mode(mode) => self.mode = *mode,
             Condition::IgnoreCase(ignore_case) => self.ignore_case = *ignore_case,
         }

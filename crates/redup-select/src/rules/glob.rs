@@ -58,7 +58,8 @@ enum Token {
 }
 
 impl Glob {
-    /// Reads a pattern; with `ignore_case` it has to be folded already.
+    /// Reads a pattern. With `ignore_case` characters match that differ in case; what folds to several is for the
+    /// caller to fold.
     pub(super) fn parse(pattern: &[Unit], ignore_case: bool) -> Result<Self, BadRange> {
         let mut tokens = parse(pattern)?;
         let mut start = Vec::new();
@@ -174,7 +175,13 @@ impl Token {
                         .iter()
                         .any(|&(low, high)| (low..=high).contains(&unit))
                 };
-                let found = has(unit) || ignore_case && (has(lower) || has(upper_one(lower)));
+                let alike = || {
+                    ranges
+                        .iter()
+                        .any(|&(low, high)| low == high && fold_one(low) == lower)
+                };
+                let found =
+                    has(unit) || ignore_case && (has(lower) || has(upper_one(lower)) || alike());
                 found != *negated
             }
             Self::Star | Self::DoubleStar => false,

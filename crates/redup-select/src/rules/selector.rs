@@ -33,21 +33,23 @@ pub(super) enum BadPattern {
 impl Selector {
     /// Reads a shell pattern.
     pub(super) fn glob(pattern: &[u8], ignore_case: bool) -> Result<Self, BadPattern> {
-        let (pattern, ignore_case) = match split_ignore_case(pattern) {
+        let (pattern, folds) = match split_ignore_case(pattern) {
             Some(rest) => (rest, true),
-            None => (pattern, ignore_case),
+            None => (pattern, false),
         };
+        let ignore_case = ignore_case || folds;
         let (pattern, folders_only) = match pattern {
             b"/" => (&b"/**"[..], false),
             [pattern @ .., b'/'] => (pattern, true),
             _ => (pattern, false),
         };
-        if pattern.windows(2).any(|pair| pair == b"//") {
+        if way_in(pattern).windows(2).any(|pair| pair == b"//") {
             return Err(BadPattern::ConsecutiveSlashes);
         }
         let read = |part: &[u8]| {
             let units = units(part);
-            let units = if ignore_case { fold(&units) } else { units };
+            // Folding can make two characters of one, as of ß: only what is marked so is folded.
+            let units = if folds { fold(&units) } else { units };
             Glob::parse(&units, ignore_case).map_err(|BadRange| BadPattern::Range)
         };
         Ok(Self::Glob {
@@ -68,10 +70,13 @@ impl Selector {
 
     /// What the pattern says of a path; `None` if nothing.
     pub(super) fn answer(&self, action: Action, path: &PathText, kind: Kind) -> Option<Verdict> {
-        if self.applies(path, kind) {
-            return Some(action.into());
+        match self.applies(path, kind) {
+            Some(true) => Some(action.into()),
+            // What a pattern for folders would stand for is none: nothing more is said of it.
+            Some(false) => None,
+            None if action == Action::Include && self.leads_from(path) => Some(Verdict::Scan),
+            None => None,
         }
-        (action == Action::Include && self.leads_from(path)).then_some(Verdict::Scan)
     }
 
     /// Whether anything at or below `path`, a folder, or everything, is what the pattern is about.
@@ -91,7 +96,8 @@ impl Selector {
         }
     }
 
-    fn applies(&self, path: &PathText, kind: Kind) -> bool {
+    /// Whether the pattern stands for the path or one above it; `None` if it does not fit either.
+    fn applies(&self, path: &PathText, kind: Kind) -> Option<bool> {
         match self {
             Self::Glob {
                 pattern,
@@ -100,17 +106,17 @@ impl Selector {
             } => {
                 let found = pattern.compare(path);
                 if found.exact && *folders_only {
-                    return kind == Kind::Directory;
+                    return Some(kind == Kind::Directory);
                 }
-                found.exact || found.below
+                (found.exact || found.below).then_some(true)
             }
             Self::Literal {
                 path: own,
                 ignore_case,
             } => {
                 let path = in_case(path, *ignore_case);
-                let rest = path.strip_prefix(&own[..]);
-                rest.is_some_and(|rest| matches!(rest, [] | [SLASH, ..]))
+                let rest = path.strip_prefix(&own[..])?;
+                matches!(rest, [] | [SLASH, ..]).then_some(true)
             }
         }
     }
@@ -146,9 +152,66 @@ pub(super) fn split_ignore_case(pattern: &[u8]) -> Option<&[u8]> {
 
 /// The parts of a pattern that end in front of a slash, up to its first `**`, behind which everything may match.
 fn ways(pattern: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let anywhere = pattern.windows(2).position(|pair| pair == b"**");
-    let cut = anywhere.map_or(pattern, |at| &pattern[..at + 2]);
+    let cut = way_in(pattern);
     let slashes = cut.iter().enumerate().filter(|&(_, &byte)| byte == b'/');
     let folders = slashes.map(|(at, _)| if at == 0 { &cut[..1] } else { &cut[..at] });
-    folders.chain(anywhere.map(|_| cut))
+    folders.chain(cut.ends_with(b"**").then_some(cut))
+}
+
+/// A pattern up to its first `**`, or all of it.
+fn way_in(pattern: &[u8]) -> &[u8] {
+    let anywhere = pattern.windows(2).position(|pair| pair == b"**");
+    anywhere.map_or(pattern, |at| &pattern[..at + 2])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(pattern: &str, path: &str, kind: Kind, expected: Option<Verdict>) {
+        let selector = Selector::glob(pattern.as_bytes(), false).unwrap();
+        let path = PathText::from_bytes(path.into());
+        let found = selector.answer(Action::Include, &path, kind);
+        assert_eq!(found, expected, "{pattern} {path:?}");
+    }
+
+    #[test]
+    fn a_pattern_for_folders_says_nothing_of_a_file_in_a_folders_place() {
+        check("s/d/", "s/d", Kind::Directory, Some(Verdict::Include));
+        check("s/d/", "s/d", Kind::Regular, None);
+        check("s/d/", "s/d/f", Kind::Regular, Some(Verdict::Include));
+        check("s/d/", "s", Kind::Directory, Some(Verdict::Scan));
+        // `**` leads everywhere, but a file that it stands for is not on the way to anything.
+        check("s/**/", "s/f", Kind::Regular, None);
+        check("s/**/", "s/d", Kind::Directory, Some(Verdict::Include));
+        check("**/", "s/d/f", Kind::Regular, None);
+    }
+
+    #[test]
+    fn only_what_is_marked_so_is_folded_into_several_characters() {
+        let takes = |pattern: &str, ignore_case, path: &str| {
+            let selector = Selector::glob(pattern.as_bytes(), ignore_case).unwrap();
+            selector.reaches(&PathText::from_bytes(path.into()))
+        };
+        for (name, other) in [("Straße", "strasse"), ("ﬁ", "fi"), ("[ß]", "s")] {
+            assert!(!takes(name, true, other), "{name}");
+            assert!(takes(&format!("ignorecase:{name}"), false, other), "{name}");
+        }
+        assert!(takes("Straße", true, "sTRAßE") && takes("ß", true, "ẞ") && takes("ẞ", true, "ß"));
+        assert!(takes("[ẞ]", true, "ß") && takes("[É-Ö]", true, "ó"));
+    }
+
+    #[test]
+    fn slashes_may_be_doubled_where_anything_may_stand_before_them() {
+        for pattern in ["s//d", "s/*//d", "s//**"] {
+            let bad = Selector::glob(pattern.as_bytes(), false);
+            assert!(
+                matches!(bad, Err(BadPattern::ConsecutiveSlashes)),
+                "{pattern}"
+            );
+        }
+        check("s/**//d", "s/x/d", Kind::Regular, Some(Verdict::Scan));
+        check("**//d", "s/d", Kind::Directory, Some(Verdict::Scan));
+    }
 }
