@@ -22,6 +22,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use redup_engine::{BackupReport, MetadataSync, Target};
 use redup_format::time::Timestamp;
+use redup_select::Rules;
 use redup_storage::{Interruptible, Storage};
 use tokio::runtime::Runtime;
 
@@ -247,6 +248,18 @@ impl Session {
     /// The target's URL, without a password.
     fn shown_target(&self) -> String {
         config::shown(&self.places.url)
+    }
+
+    /// The rules for what is read of the local folder.
+    fn rules(&self) -> Result<Rules, Failure> {
+        self.announce_lists();
+        config::rules(&self.args, self.local(), &self.environment, &self.clock)
+    }
+
+    fn announce_lists(&self) {
+        for line in config::announced_lists(&self.args, &self.environment) {
+            self.ui.notice(line);
+        }
     }
 
     fn flag(&self, option: Opt) -> bool {

@@ -8,6 +8,7 @@ use crate::config::{self, ArchiveRules};
 use crate::exit::{Code, Failure};
 
 pub(super) fn run(session: &Session) -> Result<Code, Failure> {
+    session.announce_lists();
     let selection = config::archive_rules(&session.args, &session.environment, &session.clock)?;
     let options = RestoreOptions {
         time: session.restore_time()?,

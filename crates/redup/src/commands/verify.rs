@@ -12,12 +12,7 @@ pub(super) fn run(session: &Session) -> Result<Code, Failure> {
         time: session.restore_time()?,
         path: config::path_inside(&session.args, &session.environment)?,
         compare_data: session.flag(Opt::CompareData),
-        rules: config::rules(
-            &session.args,
-            session.local(),
-            &session.environment,
-            &session.clock,
-        )?,
+        rules: session.rules()?,
         copy_links: session.flag(Opt::CopyLinks),
         numeric_owner: session.flag(Opt::NumericOwner),
         ignore_errors: session.flag(Opt::IgnoreErrors),

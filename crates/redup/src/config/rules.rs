@@ -46,6 +46,36 @@ pub(crate) fn rules(
     })
 }
 
+/// What is said of each list of files that the rules are made from, before it is read.
+pub(crate) fn announced_lists(args: &Args, environment: &Environment) -> Vec<String> {
+    let shown = |word: &OsStr| crate::args::lossy(&expand(word, environment));
+    let mut lines = Vec::new();
+    let mut kind = "globbing";
+    for occurrence in args.options.iter() {
+        let name = match (occurrence.spec.id, &occurrence.value) {
+            (Opt::FilterMode, _) => {
+                kind = match mode(occurrence) {
+                    Mode::Literal => "literal",
+                    Mode::Regexp => "regex",
+                    _ => "globbing",
+                };
+                continue;
+            }
+            (Opt::FilesFrom, Value::Text(word)) => {
+                lines.push(format!("Reading files to backup from list {}", shown(word)));
+                continue;
+            }
+            (Opt::IncludeFilelist | Opt::ExcludeFilelist, Value::Text(word)) => shown(word),
+            (Opt::IncludeFilelistStdin | Opt::ExcludeFilelistStdin, _) => {
+                "standard input".to_owned()
+            }
+            _ => continue,
+        };
+        lines.push(format!("Reading {kind} filelist {name}"));
+    }
+    lines
+}
+
 /// What a restore makes of selection options.
 #[derive(Debug)]
 pub(crate) enum ArchiveRules {
@@ -92,6 +122,14 @@ pub(crate) fn archive_rules(
             "--path-to-restore and options that select cannot be combined",
         )),
         Ok(rules) => Ok(ArchiveRules::Selected(rules)),
+    }
+}
+
+fn mode(occurrence: &Occurrence) -> Mode {
+    match occurrence.name.as_str() {
+        "filter-literal" => Mode::Literal,
+        "filter-regexp" => Mode::Regexp,
+        _ => Mode::Glob,
     }
 }
 
@@ -159,11 +197,8 @@ impl Reader<'_> {
                 times::parse(occurrence.text().unwrap_or_default(), self.clock)
                     .map_err(|error| command_line(error.to_string()))?,
             ),
-            Opt::FilterMode => Condition::Mode(match occurrence.name.as_str() {
-                "filter-literal" => Mode::Literal,
-                "filter-regexp" => Mode::Regexp,
-                _ => Mode::Glob,
-            }),
+            Opt::FilesFrom => Condition::FilesFrom,
+            Opt::FilterMode => Condition::Mode(mode(occurrence)),
             Opt::FilterCase => Condition::IgnoreCase(occurrence.value == Value::Flag(true)),
             _ => return Ok(None),
         }))

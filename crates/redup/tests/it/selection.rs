@@ -19,6 +19,8 @@ use serde_json::Value;
 
 use crate::redup;
 
+mod oracle;
+
 /// Options that 3.2.1 removed and 0.8.22 has: what 0.8.22 did is what we do.
 const OF_0_8: [&str; 4] = ["f21", "f22", "f23", "f24"];
 

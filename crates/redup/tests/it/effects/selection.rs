@@ -1,10 +1,13 @@
 use std::fs;
 use std::io::{Seek, Write};
+use std::process::Stdio;
 
 use redup_testkit::env::TestEnv;
+use redup_testkit::run::run;
 
 use super::plain;
 use crate::cli::support::{go, typed};
+use crate::{duplicity, redup};
 
 /// What of the source a backup with these options takes, without the root: `a`, `link`, `sub`, `sub/b` and
 /// what a test adds.
@@ -55,6 +58,30 @@ fn lists_include_and_exclude_by_each_of_their_names() {
         let line = format!("{option} list --exclude **");
         assert_eq!(taken(&env, &line), ["a", "sub", "sub/b"], "{option}");
     }
+}
+
+#[test]
+fn each_list_is_announced_as_duplicity_announces_it() {
+    let env = plain();
+    fs::write(env.path("list"), "- source/a\n").unwrap();
+    let words = "full --dry-run --no-encryption --no-print-statistics --exclude-filelist list --filter-literal \
+                 --include-filelist ./list --files-from list --exclude source/x source file://target";
+    let [ours, theirs] = [redup(), duplicity()].map(|program| {
+        let told = run(env.bare(&program).args(words.split_whitespace())).ok();
+        let lines = told
+            .stdout
+            .lines()
+            .filter(|line| line.starts_with("Reading "));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    });
+    assert_eq!(ours, theirs);
+    assert_eq!(ours.len(), 3, "{ours:?}");
+    let mut input = typed(
+        &env,
+        "full --dry-run --no-encryption --exclude-filelist-stdin source file://target",
+    );
+    let told = input.stdin(Stdio::null()).output().unwrap().stdout;
+    assert!(told.starts_with(b"Reading globbing filelist standard input\n"));
 }
 
 #[test]
