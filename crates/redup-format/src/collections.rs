@@ -19,6 +19,7 @@ use crate::time::Timestamp;
 mod chain;
 mod gather;
 mod set;
+mod signatures;
 mod sync;
 
 pub use chain::BackupChain;
@@ -167,9 +168,18 @@ impl Collection {
         &self.superseded
     }
 
-    /// Signatures that no set of the collection goes with.
+    /// Signatures that no set of the collection goes with, and those that follow a gap in their chain.
     pub fn orphaned_signatures(&self) -> impl Iterator<Item = &SetFile> {
-        self.leftovers.iter().flat_map(BackupSet::signature_files)
+        let behind_a_gap = signatures::unconnected(self.sets().chain(&self.leftovers))
+            .filter(|set| set.state() != SetState::Absent)
+            .flat_map(signatures::final_ones);
+        let of_no_set = self.leftovers.iter().flat_map(BackupSet::signature_files);
+        of_no_set.chain(behind_a_gap)
+    }
+
+    /// Whether signatures are all that there is.
+    pub fn has_only_signatures(&self) -> bool {
+        self.sets().next().is_none() && self.leftovers.iter().any(|set| set.span.is_full())
     }
 
     /// What the listings should not contain.

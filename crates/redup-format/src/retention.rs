@@ -116,7 +116,7 @@ impl<'a> Removal<'a> {
 pub struct Cleanup<'a> {
     /// Sets without a manifest, increments that fit no chain, and a set whose run was interrupted; newest first.
     pub sets: Vec<&'a BackupSet>,
-    /// Signatures without a set, in the target and in the archive dir.
+    /// Signatures without a set, and those behind a gap in their chain, in the target and in the archive dir.
     pub signatures: Vec<&'a SetFile>,
 }
 
@@ -134,9 +134,14 @@ impl<'a> Cleanup<'a> {
             .chain(collection.incomplete_sets());
         let mut sets: Vec<_> = interrupted.chain(outside).collect();
         sets.sort_by_key(|set| std::cmp::Reverse(set.span));
+        let goes_with_its_set = |file: &&SetFile| {
+            let mut of_sets = sets.iter().flat_map(|set| set.signature_files());
+            of_sets.any(|other| std::ptr::eq(other, *file))
+        };
+        let signatures = collection.orphaned_signatures();
         Self {
+            signatures: signatures.filter(|it| !goes_with_its_set(it)).collect(),
             sets,
-            signatures: collection.orphaned_signatures().collect(),
         }
     }
 

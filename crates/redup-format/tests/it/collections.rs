@@ -124,6 +124,43 @@ fn signatures_after_the_newest_set_do_not_stop_an_increment() {
 }
 
 #[test]
+fn signatures_behind_a_gap_are_orphans() {
+    let orphans = |remote: &[Vec<String>], local: &[Vec<String>]| {
+        let collection = collect(remote, local);
+        let names = collection.orphaned_signatures().map(|it| it.name.clone());
+        names.collect::<Vec<_>>()
+    };
+    let unsigned = |start, end| without(set(start, end), "sigtar");
+    let sigs = |start, end| Naming::default().name(span(start, end), Kind::Signature, Suffix::Gpg);
+    let whole = [set(1, 1), set(1, 2), set(2, 4), set(5, 5), set(5, 6)];
+    assert!(orphans(&whole, &[]).is_empty());
+    let gap = [set(1, 1), unsigned(1, 2), set(2, 4), set(4, 5), set(6, 6)];
+    assert_eq!(orphans(&gap, &[]), [sigs(2, 4), sigs(4, 5)]);
+    let no_full = [unsigned(1, 1), set(1, 2)];
+    assert_eq!(orphans(&no_full, &[]), [sigs(1, 2)]);
+    // A copy in the archive dir closes the gap.
+    let copy = Naming::default().name(span(1, 1), Kind::Signature, Suffix::Gzip);
+    assert!(orphans(&no_full, &[vec![copy]]).is_empty());
+    // Those of an interrupted run are not a link yet, and no orphan.
+    let interrupted = without(unsigned(1, 2), "manifest");
+    assert!(orphans(&[unsigned(1, 1), interrupted], &[part(1, 2)]).is_empty());
+}
+
+#[test]
+fn signatures_may_be_all_that_is_left() {
+    let only = |sets: &[Vec<String>]| collect(sets, &[]).has_only_signatures();
+    let sigs = |start, end| {
+        let all = set(start, end).into_iter();
+        all.filter(|name| name.contains("sigtar"))
+            .collect::<Vec<_>>()
+    };
+    assert!(only(&[sigs(1, 1), sigs(1, 2)]));
+    assert!(!only(&[sigs(1, 2)]), "they are orphans");
+    assert!(!only(&[sigs(1, 1), set(2, 2)]));
+    assert!(!only(&[]));
+}
+
+#[test]
 fn a_time_is_served_by_its_chain_or_the_one_before_or_the_oldest() {
     let collection = collect(&[set(3, 3), set(3, 5), set(8, 8), set(8, 9)], &[]);
     let serving = |n| collection.chain_for_time(time(n)).unwrap().unwrap().start();

@@ -172,6 +172,23 @@ fn cleanup_finds_what_no_chain_leads_to() {
 }
 
 #[test]
+fn cleanup_takes_signatures_behind_a_gap_once() {
+    let chain = [
+        set(1, 1),
+        without(set(1, 2), "sigtar"),
+        set(2, 3),
+        set(5, 6),
+    ];
+    let collection = collect(&chain, &[]);
+    let cleanup = Cleanup::of(&collection);
+    assert_eq!(days(cleanup.sets.iter().copied()), "5-6");
+    let [signature] = &cleanup.signatures[..] else {
+        panic!("{:?}", cleanup.signatures)
+    };
+    assert!(set(2, 3).contains(&signature.name));
+}
+
+#[test]
 fn a_set_that_lacks_a_volume_is_no_debris() {
     let collection = collect(&[without(set(1, 1), "vol1.")], &[]);
     assert!(Cleanup::of(&collection).is_empty());

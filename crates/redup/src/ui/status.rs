@@ -55,6 +55,10 @@ pub(crate) fn warnings(collection: &Collection) -> Vec<Message> {
             .map(|file| escape(file.name.as_bytes()))
             .collect()
     };
+    if collection.has_only_signatures() {
+        let text = "WARNING. found signatures but no corresponding backup files";
+        return vec![Message::new(Level::WARNING, text).code(4)];
+    }
     warn(
         2,
         "WARNING. found the following local orphaned signature file(s):",
@@ -403,6 +407,13 @@ mod tests {
     #[test]
     fn what_fits_nowhere_is_warned_of_by_name() {
         let sigs: &[&str] = &["duplicity-full-signatures.20200101T000000Z.sigtar.gz"];
+        let alone = warnings(&collection(&[sigs]));
+        expect![[r#"
+            WARNING 4
+            . WARNING. found signatures but no corresponding backup files
+
+        "#]]
+        .assert_eq(&alone.iter().map(Message::stanza).collect::<String>());
         let warnings = warnings(&collection(&[&CHAIN_2, &STRAYS, sigs]));
         let text: String = warnings.iter().map(Message::stanza).collect();
         expect![[r#"
