@@ -61,8 +61,21 @@ impl Archive<'_> {
         });
     }
 
+    /// Tells that the archive dir has all that the newest chain has at the store, if that is so.
+    pub(crate) fn tell_in_sync(&self) {
+        let plan = self.sync_plan(&Wanted::Times(&[None]), true);
+        if !self.trusted && plan.delete.is_empty() && plan.fetch.is_empty() {
+            self.monitor.event(Event::InSync);
+        }
+    }
+
+    /// Whether metadata of all chains were asked for.
+    pub(crate) fn syncs_all(&self) -> bool {
+        self.target.sync == MetadataSync::All
+    }
+
     fn sync_plan(&self, wanted: &Wanted<'_>, signatures: bool) -> SyncPlan {
-        let all = self.target.sync == MetadataSync::All;
+        let all = self.syncs_all();
         let chain = |time: &Option<Timestamp>| match time {
             Some(time) => self.collection.chain_for_time(*time).ok().flatten(),
             None => self.collection.newest_chain(),

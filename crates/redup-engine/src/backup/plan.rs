@@ -34,7 +34,7 @@ impl Plan {
         }
         let reason = wants_full(archive, options)?;
         if let Some(reason) = reason {
-            archive.tell_last_full();
+            tell_before_full(archive, options)?;
             if let Some(event) = reason {
                 archive.monitor().event(event);
             }
@@ -56,10 +56,10 @@ impl Plan {
         let matched = archive.collection().matched().ok_or_else(nothing)?;
         if let Some(dropped) = matched.dropped {
             let text = format!(
-                "discarding the set {}: its signatures are missing",
+                "the set left out is {}: an increment cannot build on it",
                 dropped.span
             );
-            archive.monitor().event(Event::Warning(&text));
+            archive.monitor().event(Event::Info(&text));
         }
         let basis = matched.sets.to_vec();
         check_basis(archive, &basis, options)?;
@@ -163,18 +163,31 @@ fn wants_full(
     let incs = collection.newest_chain().map_or(0, |c| c.incs().len());
     if options
         .full_after_incs
-        .is_some_and(|most| incs > 0 && incs as u64 >= u64::from(most))
+        .is_some_and(|most| newest_full.is_some() && incs as u64 >= u64::from(most))
     {
         return Ok(Some(Some(Event::TooManyIncrements)));
     }
     match options.kind {
         BackupKind::Incremental if collection.matched().is_none() => {
+            archive.tell_in_sync();
             archive.tell_last_full();
             Err(Error::NothingToBuildOn(archive.transfer().location()))
         }
         BackupKind::Auto if collection.matched().is_none() => Ok(Some(Some(Event::SwitchedToFull))),
         _ => Ok(None),
     }
+}
+
+/// A full needs no metadata of older sets: they are brought over only where all of them were asked for.
+fn tell_before_full(archive: &mut Archive<'_>, options: &BackupOptions) -> Result<()> {
+    if options.kind != BackupKind::Full {
+        if archive.syncs_all() && !options.dry_run {
+            return archive.sync(None);
+        }
+        archive.tell_in_sync();
+    }
+    archive.tell_last_full();
+    Ok(())
 }
 
 /// A full needs nothing of the older sets. But if they are encrypted with a passphrase, a mistyped

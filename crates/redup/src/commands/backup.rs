@@ -80,7 +80,9 @@ fn options(session: &Session) -> Result<BackupOptions, Failure> {
         .options
         .number(Opt::CurrentTime)
         .unwrap_or(session.clock.now);
-    let full_if_before = config::time(args, Opt::FullIfOlderThan, &session.clock)?;
+    // An age: it counts back from the time that the backup gets.
+    let full_if_before = config::time(args, Opt::FullIfOlderThan, &session.clock)?
+        .map(|time| time.saturating_add(now.saturating_sub(session.clock.now)));
     Ok(BackupOptions {
         kind: match args.command {
             Command::Full => BackupKind::Full,
@@ -92,7 +94,7 @@ fn options(session: &Session) -> Result<BackupOptions, Failure> {
         full_after_incs: args
             .options
             .number(Opt::FullIfNInc)
-            .map(|count| u32::try_from(count).unwrap_or(u32::MAX)),
+            .map(|count| u32::try_from(count.max(0)).unwrap_or(u32::MAX)),
         skip_if_unchanged: session.flag(Opt::SkipIfNoChange),
         volsize: config::volsize(args),
         concurrency: concurrency(args),
@@ -102,7 +104,7 @@ fn options(session: &Session) -> Result<BackupOptions, Failure> {
         hostname: host.name,
         hostname_aliases: host.aliases,
         local_dir: canonical_source(session.local().as_os_str().as_bytes()),
-        rules: config::rules(args, session.local(), &session.environment, &session.clock)?,
+        rules: session.rules()?,
         copy_links: session.flag(Opt::CopyLinks),
         numeric_owner: session.flag(Opt::NumericOwner),
         files_changed: args.options.switch(Opt::FilesChanged, true),

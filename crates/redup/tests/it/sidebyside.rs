@@ -277,6 +277,23 @@ fn a_backup_shows_the_same() {
             &[action, "source", "@", "-v5", "--current-time", &time],
         );
     }
+    for words in [
+        &["backup", "--full-if-older-than", "30D"][..],
+        &["backup", "--full-if-n-inc", "1"],
+        &["incremental", "--full-if-n-inc", "2"],
+        &[
+            "incremental",
+            "--full-if-n-inc",
+            "0",
+            "--full-if-n-inc",
+            "-1",
+        ],
+    ] {
+        same(
+            &env,
+            &[words, &["source", "@", "--current-time", &time]].concat(),
+        );
+    }
     // 3.2.1 counts each regular file twice in a dry run.
     let [mut ours, mut theirs] = both(
         &env,
@@ -291,6 +308,82 @@ fn a_backup_shows_the_same() {
             .for_each(|it| it.text.retain(|line| !counted(line)));
     }
     assert_eq!(ours, theirs);
+}
+
+#[test]
+fn an_empty_target_shows_the_same() {
+    let env = two_chains();
+    for folder in [env.target(), env.path("archive")] {
+        fs::remove_dir_all(&folder).unwrap();
+        fs::create_dir(folder).unwrap();
+    }
+    same(&env, &["collection-status", "@"]);
+    same(&env, &["remove-all-but-n-full", "1", "@", "--force"]);
+    let time = TIMES[0].to_string();
+    for words in [
+        &["full"][..],
+        &["backup"],
+        &["incremental", "--full-if-older-than", "30D"],
+    ] {
+        same(
+            &env,
+            &[words, &["source", "@", "--current-time", &time]].concat(),
+        );
+    }
+    // Errors have words of our own, up to which all is the same.
+    for (words, code) in [
+        (&["incremental", "source", "@"][..], 17),
+        (&["list-current-files", "@"], 30),
+        (&["verify", "@", "source"], 30),
+        (&["restore", "@", "side/out"], 30),
+    ] {
+        let [ours, theirs] = both(&env, words);
+        assert_eq!(
+            (ours.status, theirs.status),
+            (Some(code), Some(code)),
+            "{words:?}"
+        );
+        let until_error = |shown: &Shown| {
+            let before = shown.log.iter().take_while(|it| it.keyword != "ERROR");
+            let heads = before.map(|it| (it.keyword.clone(), it.code, it.text.clone()));
+            let error = shown.log.iter().find(|it| it.keyword == "ERROR").unwrap();
+            (heads.collect::<Vec<_>>(), error.code, error.words.clone())
+        };
+        assert_eq!(until_error(&ours), until_error(&theirs), "{words:?}");
+    }
+}
+
+/// Signatures that a gap cuts off are named, and go with a cleanup.
+#[test]
+fn lost_signatures_are_told_alike() {
+    let env = two_chains();
+    let before = env.snapshot();
+    let lose = |part: &str| {
+        env.return_to(&before);
+        for folder in [env.target(), env.archive()] {
+            for name in names(&folder) {
+                if name.contains("signatures.") && name.contains(part) {
+                    fs::remove_file(folder.join(name)).unwrap();
+                }
+            }
+        }
+    };
+    // The second of three, then all but one of the older chain; the newer chain is whole.
+    for lost in ["20240101T000000Z.to.", "full-signatures.20240101"] {
+        lose(lost);
+        same(&env, &["collection-status", "@"]);
+        same(&env, &["list-current-files", "@"]);
+        let [ours, theirs] = both(&env, &["cleanup", "@", "--force"]);
+        let deleted = |shown: &Shown| {
+            let lines = shown.lines.iter();
+            let names = lines.filter(|line| line.starts_with("duplicity-"));
+            names.cloned().collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(deleted(&ours), deleted(&theirs));
+        assert!(!deleted(&ours).is_empty());
+    }
+    lose("signatures");
+    same(&env, &["collection-status", "@"]);
 }
 
 #[test]
