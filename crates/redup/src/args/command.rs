@@ -353,7 +353,7 @@ pub(super) fn check_shape(shape: Shape, word: &OsStr) -> Result<(), ArgsError> {
             got: got(),
         }),
         Shape::Pattern | Shape::InnerPath if word.is_empty() => Err(ArgsError::EmptyWord(shape)),
-        Shape::Count => match word.to_str().map(str::parse::<u32>) {
+        Shape::Count => match word.to_str().map(|word| word.trim().parse::<u32>()) {
             Some(Ok(1..)) => Ok(()),
             _ => Err(ArgsError::BadCount(got())),
         },

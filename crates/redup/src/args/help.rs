@@ -41,6 +41,17 @@ impl Topic {
             .map(|spec| Self::Command(spec.command))
     }
 
+    /// The same for a suffix that may be cut short, as every option may.
+    pub(super) fn begun(suffix: &[u8]) -> Option<Self> {
+        let mut begun = COMMANDS
+            .iter()
+            .filter(|spec| !suffix.is_empty() && spec.name.as_bytes().starts_with(suffix));
+        Self::named(suffix).or_else(|| match (begun.next(), begun.next()) {
+            (Some(spec), None) => Some(Self::Command(spec.command)),
+            _ => None,
+        })
+    }
+
     /// What a line is about that has these words beside `--help`: the command that one of them names.
     pub(super) fn of_line<'a>(mut words: impl Iterator<Item = &'a OsString>) -> Self {
         words

@@ -37,7 +37,7 @@ pub(super) fn split(words: impl IntoIterator<Item = OsString>) -> Result<Words, 
             result.positionals.extend(rest.drain(..));
         } else if let Some(long) = bytes.strip_prefix(b"--") {
             result.long(long, &mut rest)?;
-        } else if bytes.len() > 1 && bytes[0] == b'-' {
+        } else if bytes.len() > 1 && bytes[0] == b'-' && !is_number(&bytes[1..]) {
             result.short(&bytes[1..], &mut rest)?;
         } else {
             result.positionals.push(word);
@@ -54,7 +54,7 @@ impl Words {
         let mut parts = word.splitn(2, |byte| *byte == b'=');
         let typed = parts.next().unwrap_or_default();
         let attached = parts.next().map(|value| OsString::from_vec(value.to_vec()));
-        if let Some(topic) = typed.strip_prefix(b"help-").and_then(Topic::named) {
+        if let Some(topic) = typed.strip_prefix(b"help-").and_then(Topic::begun) {
             self.asked = Some(Asked::Help(topic));
             return Ok(());
         }
@@ -76,9 +76,14 @@ impl Words {
         let more = &letters[1..];
         if !spec.takes_value() && !more.is_empty() {
             self.take(spec, spec.main_name().to_owned(), &typed, None, rest)?;
-            return self.short(more, rest);
+            return match self.asked {
+                Some(_) => Ok(()),
+                None => self.short(more, rest),
+            };
         }
-        let attached = (!more.is_empty()).then(|| OsString::from_vec(more.to_vec()));
+        // `-v=9` is `-v9` to 3.x.
+        let value = more.strip_prefix(b"=").unwrap_or(more);
+        let attached = (!more.is_empty()).then(|| OsString::from_vec(value.to_vec()));
         self.take(spec, spec.main_name().to_owned(), &typed, attached, rest)
     }
 
@@ -125,6 +130,11 @@ impl Words {
         }
         Ok(())
     }
+}
+
+/// Whether what follows a `-` makes it a negative number, which no option is.
+fn is_number(rest: &[u8]) -> bool {
+    rest.iter().all(u8::is_ascii_digit)
 }
 
 /// Finds a long option by its name or by a prefix that only one option can mean. A prefix is tried

@@ -42,7 +42,11 @@ fn retention(session: &Session) -> Result<Retention, Failure> {
     let word = session.args.positionals.first();
     let word = word.and_then(|word| word.to_str()).unwrap_or_default();
     // The parser has checked the number.
-    let count = || word.parse::<NonZeroUsize>().unwrap_or(NonZeroUsize::MAX);
+    let count = || {
+        word.trim()
+            .parse::<NonZeroUsize>()
+            .unwrap_or(NonZeroUsize::MAX)
+    };
     Ok(match session.args.command {
         Command::RemoveAllButNFull => Retention::AllButFull(count()),
         Command::RemoveAllIncOfButNFull => Retention::IncrementsOfAllButFull(count()),

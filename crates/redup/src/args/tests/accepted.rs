@@ -141,6 +141,15 @@ fn values_are_attached_or_follow() {
         "st -v 9 file:///t",
         "CollectionStatus file:///t | Verbosity=9",
     );
+    // As 3.x reads it.
+    check(
+        "st -v=9 file:///t",
+        "CollectionStatus file:///t | Verbosity=9",
+    );
+    check(
+        "file:///t out -r=",
+        "Restore file:///t out | PathToRestore=",
+    );
     check(
         "src file:///t --name=a=b",
         "Backup src file:///t | Name=a=b",
@@ -247,6 +256,12 @@ fn values_that_look_like_options_are_understood() {
         "src file:///t --max-blocksize -5",
         "Backup src file:///t | MaxBlocksize=-5",
     );
+}
+
+#[test]
+fn a_negative_number_is_no_option() {
+    check("ro -5 file:///t", "RemoveOlderThan -5 file:///t");
+    check("-5 file:///t", "Backup -5 file:///t");
 }
 
 #[test]
@@ -388,7 +403,7 @@ fn help_and_version_win_over_what_follows() {
     for line in ["--version", "-V", "--version --bogus", "full --vers"] {
         assert!(matches!(read(line), Ok(Parsed::Version)), "{line}");
     }
-    for line in ["--help", "-h", "-h --bogus", "src file:///t --help"] {
+    for line in ["--help", "-h", "-h --bogus", "-hV", "src file:///t --help"] {
         let parsed = read(line);
         assert!(
             matches!(parsed, Ok(Parsed::Help(Topic::Overview))),
@@ -398,6 +413,8 @@ fn help_and_version_win_over_what_follows() {
     for (line, about) in [
         ("--help-restore", Command::Restore),
         ("--help-inc", Command::Incremental),
+        ("--help-rest", Command::Restore),
+        ("--help-remove-o", Command::RemoveOlderThan),
         ("restore --help", Command::Restore),
         ("-v9 rb file:///t -h --bogus", Command::Restore),
         ("--help full", Command::Full),

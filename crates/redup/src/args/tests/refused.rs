@@ -269,6 +269,12 @@ fn a_wrong_number_of_words_is_counted() {
         expect!["23: count must be a whole number above 0, not '0'"],
     );
     check(
+        "remove-all-but-n-full -1 file:///t",
+        expect!["23: count must be a whole number above 0, not '-1'"],
+    );
+    check("--help-re", expect!["23: unknown option: --help-re"]);
+    check("--help-", expect!["23: unknown option: --help-"]);
+    check(
         "remove-all-but-n-full x file:///t",
         expect!["23: count must be a whole number above 0, not 'x'"],
     );
