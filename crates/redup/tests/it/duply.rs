@@ -159,6 +159,29 @@ fn duply_backs_up_looks_and_restores() {
 }
 
 #[test]
+fn duply_verifies_one_path() {
+    let profile = Profile::create();
+    let env = &profile.env;
+    // Patterns have to lead to what is verified, with duplicity as well.
+    fs::write(env.path("home/.duply/work/exclude"), "- **left out\n").unwrap();
+    profile.duply(&["bkp"]).ok();
+    let local = env.path("elsewhere");
+    fs::copy(env.source().join("file"), &local).unwrap();
+    let mtime = fs::metadata(env.source().join("file"))
+        .unwrap()
+        .modified()
+        .unwrap();
+    fs::File::open(&local).unwrap().set_modified(mtime).unwrap();
+    let shown = local.display().to_string();
+    let verify = || profile.duply(&["verifyPath", "file", &shown, "--compare-data"]);
+    verify()
+        .ok()
+        .says("Verify complete: 1 file(s) compared, 0 difference(s) found.");
+    fs::write(&local, "other").unwrap();
+    verify().code(1).says("Difference found: ");
+}
+
+#[test]
 fn duply_purges_and_cleans_up() {
     let profile = Profile::create();
     let env = &profile.env;
