@@ -21,27 +21,28 @@ fn a_backup_is_made_continued_looked_at_and_restored() {
         &env,
         &full,
         expect![[r#"
-        Last full backup date: none
-        No signatures found, switching to full backup.
-        --------------[ Backup Statistics ]--------------
-        StartTime …
-        EndTime …
-        ElapsedTime …
-        SourceFiles 5
-        SourceFileSize …
-        NewFiles 5
-        NewFileSize …
-        DeletedFiles 0
-        ChangedFiles 0
-        ChangedFileSize …
-        ChangedDeltaSize 0 (0 bytes)
-        DeltaEntries 5
-        RawDeltaSize 13 (13 bytes)
-        TotalDestinationSizeChange …
-        Errors 0
-        -------------------------------------------------
+            Local and Remote metadata are synchronized, no sync needed.
+            Last full backup date: none
+            No signatures found, switching to full backup.
+            --------------[ Backup Statistics ]--------------
+            StartTime …
+            EndTime …
+            ElapsedTime …
+            SourceFiles 5
+            SourceFileSize …
+            NewFiles 5
+            NewFileSize …
+            DeletedFiles 0
+            ChangedFiles 0
+            ChangedFileSize …
+            ChangedDeltaSize 0 (0 bytes)
+            DeltaEntries 5
+            RawDeltaSize 13 (13 bytes)
+            TotalDestinationSizeChange …
+            Errors 0
+            -------------------------------------------------
 
-    "#]],
+        "#]],
     );
 
     // A change within the second of the last one is invisible: the format has whole seconds.

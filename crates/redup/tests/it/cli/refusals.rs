@@ -73,6 +73,7 @@ fn mistakes_in_the_command_line_are_status_23() {
     check(
         "full source file://target --exclude-filelist missing",
         expect![[r#"
+            Reading globbing filelist missing
             CommandLineError: Error opening file missing
             caused by: [Errno 2] No such file or directory
             Enter 'redup --help' for help screen.
@@ -169,11 +170,12 @@ fn an_empty_target_is_no_backup() {
     check(
         "incremental source file://target",
         expect![[r#"
-        Last full backup date: none
-        error: no signatures to build an increment on at target
-        hint: make a full backup first, or leave out the command to get one
-        [17]
-    "#]],
+            Local and Remote metadata are synchronized, no sync needed.
+            Last full backup date: none
+            error: no signatures to build an increment on at target
+            hint: make a full backup first, or leave out the command to get one
+            [17]
+        "#]],
     );
     check(
         "verify file://target missing",
