@@ -65,6 +65,9 @@ pub(crate) fn run(
     ui: &Arc<Ui>,
     last_deed: LastDeed,
 ) -> Result<Done, Failure> {
+    if gives_a_result(&args) {
+        ui.keep_stdout();
+    }
     for remark in &args.remarks {
         ui.info(remark);
     }
@@ -74,9 +77,6 @@ pub(crate) fn run(
     refuse_old_names(&args)?;
     remove::refuse_elsewhere(&args)?;
     json_or_nothing(&args)?;
-    if gives_a_result(&args) {
-        ui.keep_stdout();
-    }
     let session = Session::new(program, args, environment, ui, last_deed)?;
     let code = match session.args.command {
         Command::Backup | Command::Full | Command::Incremental => return backup::run(&session),
