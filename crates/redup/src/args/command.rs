@@ -179,7 +179,12 @@ impl Command {
     pub(crate) fn has_json(self) -> bool {
         matches!(
             self,
-            Self::CollectionStatus | Self::ListCurrentFiles | Self::Find | Self::Diff | Self::Probe
+            Self::Verify
+                | Self::CollectionStatus
+                | Self::ListCurrentFiles
+                | Self::Find
+                | Self::Diff
+                | Self::Probe
         )
     }
 }

@@ -43,7 +43,7 @@ pub(crate) use format::{iso_time, local_day, pretty_time, size, standard_offset}
 pub(crate) use json::JsonLines;
 pub(crate) use jsonstat::{RunFacts, run_statistics, stored_statistics};
 pub(crate) use message::{Level, Message};
-pub(crate) use narrator::Narrator;
+pub(crate) use narrator::{Narrator, chain};
 pub(crate) use output::Output;
 pub(crate) use pace::Pace;
 pub(crate) use probe::{ProbeResult, Row, Rows};

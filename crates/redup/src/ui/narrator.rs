@@ -350,7 +350,7 @@ fn quoted_path(path: &std::path::Path) -> String {
 }
 
 /// An error and its causes in one line.
-fn chain(error: &redup_engine::Error) -> String {
+pub(crate) fn chain(error: &redup_engine::Error) -> String {
     let failure = crate::exit::Failure::from_error(crate::exit::Code::GENERIC, error);
     let parts: Vec<_> = std::iter::once(&failure.message)
         .chain(&failure.causes)

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use redup_testkit::damage;
 use redup_testkit::env::TestEnv;
 use redup_testkit::run::Outcome;
 use serde_json::Value;
@@ -204,6 +205,22 @@ fn results_have_the_fields_that_are_documented_and_no_others() {
         &format!("{changes} --show-changes-in-set 0"),
         0,
     );
+    fs::write(env.source().join("a"), "other\n").unwrap();
+    fs::write(env.source().join("only"), "").unwrap();
+    check(
+        "redup.verify.v1",
+        "verify --json --compare-data file://target source",
+        1,
+    );
+    let volume = damage::find(&env.target(), &["duplicity-full.20231116", "vol1"]);
+    let whole = fs::read(&volume).unwrap();
+    damage::flip_bit(&volume, 200);
+    check(
+        "redup.verify.v1",
+        "verify --json --ignore-errors file://target source",
+        0,
+    );
+    fs::write(&volume, whole).unwrap();
     check(
         "redup.list.v1",
         "list-current-files --json file://target",
@@ -265,7 +282,7 @@ fn commands_without_a_result_refuse_it_and_name_those_that_have_one() {
         go(&env, &format!("{line} --json"))
             .code(23)
             .says("--json is for ")
-            .says("collection-status, list-current-files, find, diff");
+            .says("verify, collection-status, list-current-files, find, diff");
     }
 }
 

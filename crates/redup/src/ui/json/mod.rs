@@ -8,6 +8,7 @@
 mod paths;
 mod state;
 mod status;
+mod verify;
 
 use std::io;
 use std::ops::ControlFlow;
@@ -21,6 +22,7 @@ pub(crate) use paths::{
 };
 
 pub(crate) use status::{ChangesEnd, FileChanged, Nothing, status};
+pub(crate) use verify::{Differs, Failed, VerifyEnd};
 
 /// Writes a result line by line. Nothing is written before there is something to say: a run that fails at once leaves
 /// nothing.

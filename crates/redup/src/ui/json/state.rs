@@ -20,6 +20,14 @@ impl<'a> Path<'a> {
         let (path, path_hex) = text_or_hex(path_bytes(index));
         Self { path, path_hex }
     }
+
+    /// Of what is about no path.
+    pub(super) fn none() -> Self {
+        Self {
+            path: None,
+            path_hex: None,
+        }
+    }
 }
 
 /// What a path is.
@@ -97,7 +105,7 @@ pub(super) fn aspects(what: &[Aspect]) -> Vec<&'static str> {
     what.iter().map(word).collect()
 }
 
-fn type_name(file_type: &FileType) -> &'static str {
+pub(super) fn type_name(file_type: &FileType) -> &'static str {
     match file_type {
         FileType::Regular => "file",
         FileType::Directory => "directory",
