@@ -1,5 +1,8 @@
 //! What a person sees at a terminal, kept as text files in `tests/screens/` to be read as a whole.
 //! `UPDATE_EXPECT=1` writes them anew; who changes one looks at it.
+//!
+//! What is kept is what a terminal shows in the end of all that was written to it: nothing is left of a bar. The bar
+//! itself, from second to second, is in `progress-*.txt`, which unit tests beside its code make.
 
 use std::fs;
 use std::path::Path;
@@ -8,8 +11,11 @@ use std::time::{Duration, UNIX_EPOCH};
 use expect_test::expect_file;
 use redup_testkit::env::TestEnv;
 
-use crate::cli::support::{place, steady};
-use crate::cli::terminal::Terminal;
+use crate::cli::support::{place, redup, steady};
+use crate::cli::terminal::{Terminal, screen};
+
+/// Wide enough for paths, which are as long as the folder of the test is deep.
+const COLUMNS: u16 = 400;
 
 /// A session: command lines, what is typed at the prompts of each, and all that is seen.
 struct Session {
@@ -20,7 +26,8 @@ struct Session {
 impl Session {
     /// One with a source of two files, all of a day in 2023.
     fn new() -> Self {
-        let env = place();
+        let mut env = place();
+        env.set("TERM", "xterm");
         // The time of a link cannot be set everywhere.
         fs::remove_file(env.source().join("link")).unwrap();
         let session = Self {
@@ -53,11 +60,16 @@ impl Session {
     }
 
     fn types(&mut self, line: &str, answers: &[&str]) {
-        let (seen, code) = Terminal::new().run(&self.env, line, answers);
+        let mut session = Terminal::of_width(COLUMNS).start(&redup(), &self.env, line);
+        for answer in answers {
+            session.answers(answer);
+        }
+        let (written, code) = session.ends_raw();
+        let (seen, _) = screen(&written, COLUMNS);
         self.seen.push_str(&format!("$ redup {line}\n"));
         let root = self.env.path("").display().to_string();
         for line in seen.replace(&root, "/test/").lines() {
-            self.seen.push_str(&still(line));
+            self.seen.push_str(&steady(line));
             self.seen.push('\n');
         }
         if code != 0 {
@@ -69,15 +81,6 @@ impl Session {
     fn is(self, name: &str) {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/screens/{name}.txt"));
         expect_file![file].assert_eq(&self.seen);
-    }
-}
-
-/// A line without what differs from run to run.
-fn still(line: &str) -> String {
-    // Progress: amount, time and rate, before the bar.
-    match line.find("/s] [") {
-        Some(at) => format!("… [… {}", &line[at..]),
-        None => steady(line),
     }
 }
 

@@ -15,6 +15,9 @@ use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 use super::support::redup;
 
+/// Rows of a terminal.
+const ROWS: u16 = 400;
+
 /// A terminal, seen from the side of the person.
 pub(crate) struct Terminal {
     person: File,
@@ -40,7 +43,7 @@ impl Terminal {
         }
     }
 
-    /// One of so many columns and 24 rows.
+    /// One of so many columns.
     pub(crate) fn of_width(columns: u16) -> Self {
         let terminal = Self::new();
         set_width(&terminal.line, columns);
@@ -182,7 +185,7 @@ impl Session {
 
 fn set_width(line: &OwnedFd, columns: u16) {
     let size = Winsize {
-        ws_row: 24,
+        ws_row: ROWS,
         ws_col: columns,
         ws_xpixel: 0,
         ws_ypixel: 0,
@@ -190,10 +193,10 @@ fn set_width(line: &OwnedFd, columns: u16) {
     tcsetwinsize(line, size).unwrap();
 }
 
-/// What a terminal of so many columns shows after all this was written to it: its lines without blanks at their
+/// What a terminal of so many columns, and of rows enough, shows after all this was written to it: its lines without blanks at their
 /// ends, and where the cursor is: its row and column, counted from 0.
 pub(crate) fn screen(written: &str, columns: u16) -> (String, (u16, u16)) {
-    let size = [24, columns].map(|cells| NonZero::new(cells).unwrap());
+    let size = [ROWS, columns].map(|cells| NonZero::new(cells).unwrap());
     let mut terminal = vt100::Parser::new(size[0], size[1], 0);
     terminal.process(written.as_bytes());
     let screen = terminal.screen();
