@@ -205,7 +205,7 @@ fn a_passphrase_comes_from_a_program_or_a_file_and_is_the_first_line() {
         &env,
         &format!("{encrypted}{full}passphrase-file = \"ROOT/secret\"\n"),
     );
-    go(&env, "run home").ok();
+    go(&env, "run home --current-time 1700000000").ok();
     let restored = |passphrase: &str, code: i32| {
         let mut command = typed(&env, "verify file://target source --archive-dir fresh");
         run(command.env("PASSPHRASE", passphrase)).code(code);
@@ -221,7 +221,7 @@ fn a_passphrase_comes_from_a_program_or_a_file_and_is_the_first_line() {
         ),
     );
     drop(fs::remove_dir_all(env.target()));
-    go(&env, "run home").ok();
+    go(&env, "run home --current-time 1700086400").ok();
     restored("of-the-program-none", 0);
 }
 
