@@ -233,7 +233,7 @@ impl Cases {
                 pattern = format!(
                     "ignorecase:{}",
                     pattern.to_uppercase().replacen("TREE", "tree", 1)
-                )
+                );
             }
             6 => pattern = format!("IgnoreCase:{pattern}"),
             _ => {}
