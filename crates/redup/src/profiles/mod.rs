@@ -1,6 +1,6 @@
 //! `redup run`: backups that a file describes.
 //!
-//! [`file`] finds and trusts the file, [`layers`] puts a profile together, [`profile`] understands its keys, and
+//! [`mod@file`] finds and trusts the file, [`layers`] puts a profile together, [`profile`] understands its keys, and
 //! [`sequence`] runs it between its [`hooks`].
 
 mod file;
