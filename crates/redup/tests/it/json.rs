@@ -9,7 +9,7 @@ use redup_testkit::env::TestEnv;
 use redup_testkit::run::Outcome;
 use serde_json::Value;
 
-use crate::cli::support::{go, place};
+use crate::cli::support::{dated, go, place};
 
 /// The tables of docs/json.md: under each heading, fields with their meaning. Headings of the third level carry those
 /// of the second in front.
@@ -162,6 +162,7 @@ fn history() -> TestEnv {
     };
     backup(&env, 1_700_000_000);
     fs::write(env.source().join("a"), "changed\n").unwrap();
+    dated(&env, "a", 1_600_000_000);
     fs::remove_file(env.source().join("sub/b")).unwrap();
     backup(&env, 1_700_086_400);
     fs::write(env.source().join("new"), "").unwrap();

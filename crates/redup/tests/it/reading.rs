@@ -19,7 +19,7 @@ use redup_testkit::run::run;
 use redup_testkit::trees::noise;
 use serde_json::Value;
 
-use crate::cli::support::{as_duplicity, go, place, typed};
+use crate::cli::support::{as_duplicity, dated, go, place, typed};
 use crate::cli::terminal::Terminal;
 use crate::{duplicity, programs, redup};
 
@@ -200,12 +200,6 @@ fn history() -> TestEnv {
         go(&env, &format!("{kind} {BACKUP} {time}")).ok();
     }
     env
-}
-
-fn dated(env: &TestEnv, name: &str, time: u64) {
-    let file = fs::File::open(env.source().join(name)).unwrap();
-    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(time);
-    file.set_modified(time).unwrap();
 }
 
 fn check(env: &TestEnv, line: &str, code: i32, expected: Expect) {
@@ -510,9 +504,11 @@ fn large(program: &Program) -> (TestEnv, Vec<u8>) {
     fs::create_dir(env.source()).unwrap();
     let mut content = noise(7, 3 << 20);
     fs::write(env.source().join("large"), &content).unwrap();
+    dated(&env, "large", 1_600_000_000);
     env.backup(program, "full", 1_700_000_000).ok();
     content.splice(1 << 20..1 << 20, *b"inserted");
     fs::write(env.source().join("large"), &content).unwrap();
+    dated(&env, "large", 1_600_000_001);
     env.backup(program, "incr", 1_700_086_400).ok();
     (env, content)
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, UNIX_EPOCH};
 
 use redup_testkit::env::{Program, TestEnv};
 use redup_testkit::run::{Outcome, run};
@@ -78,4 +79,12 @@ pub(crate) fn steady(line: &str) -> String {
         }
     }
     line.to_owned()
+}
+
+/// Gives a path of the source this time of modification. A change within the second of the last backup would not
+/// be seen.
+pub(crate) fn dated(env: &TestEnv, name: &str, time: u64) {
+    let file = fs::File::open(env.source().join(name)).unwrap();
+    let time = UNIX_EPOCH + Duration::from_secs(time);
+    file.set_modified(time).unwrap();
 }
