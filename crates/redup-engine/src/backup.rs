@@ -283,11 +283,13 @@ impl Run<'_> {
     }
 
     fn begin(&self, since: Option<Timestamp>) {
-        let (sent, stored) = self.archive.transfer().traffic();
+        let transfer = self.archive.transfer();
+        let (made, stored) = transfer.traffic();
         self.monitor.event(Event::SourceBegins {
             since,
-            sent,
+            made,
             stored,
+            gathered: transfer.gathered(),
         });
     }
 

@@ -117,10 +117,12 @@ pub enum Event<'a> {
     SourceBegins {
         /// When the set that is built on was made; nothing for a full backup.
         since: Option<Timestamp>,
-        /// Bytes of objects that were given to the store to send. The count goes on.
-        sent: &'a Count,
-        /// Those that it has acknowledged.
+        /// Bytes of objects that were made. The count goes on.
+        made: &'a Count,
+        /// Those that the store has acknowledged.
         stored: &'a Count,
+        /// Bytes that are gathered before the first of them leaves.
+        gathered: u64,
     },
     /// A path of the source is done with, whether it was stored or left alone.
     SourcePath {

@@ -43,9 +43,9 @@ pub struct Transfer {
     connections: Connections,
     /// What parts are gathered in.
     buffers: Buffers,
-    /// Bytes of objects given to the store.
-    sent: Count,
-    /// Those that it has acknowledged.
+    /// Bytes of objects that were made.
+    made: Count,
+    /// Those that the store has acknowledged.
     stored: Count,
 }
 
@@ -62,7 +62,7 @@ impl Transfer {
             budget,
             connections: Connections::new(),
             buffers: Buffers::new(usize::try_from(budget / tuning.part_size).unwrap_or(0)),
-            sent: Count::default(),
+            made: Count::default(),
             stored: Count::default(),
         }
     }
@@ -78,9 +78,14 @@ impl Transfer {
         Ok(self.runtime.block_on(put)?)
     }
 
-    /// Bytes of objects that were given to the store, and those that it has acknowledged.
+    /// Bytes of objects that were made, and those that the store has acknowledged.
     pub(crate) fn traffic(&self) -> (&Count, &Count) {
-        (&self.sent, &self.stored)
+        (&self.made, &self.stored)
+    }
+
+    /// Bytes of an object that are gathered before the first of them leaves.
+    pub(crate) fn gathered(&self) -> u64 {
+        self.storage.tuning().part_size
     }
 
     /// Everything the store has.

@@ -9,7 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
 use super::Transfer;
-use crate::{Count, Error, Result};
+use crate::{Error, Result};
 
 /// An object being written. Nothing is visible at the store before [`PendingObject::complete`];
 /// dropped before, the upload is aborted.
@@ -73,7 +73,7 @@ impl ObjectWriter {
             return Ok(());
         };
         let bytes = buffer.freeze();
-        let sending = Sending::new(&self.transfer, bytes.len());
+        let len = bytes.len() as u64;
         let memory = self.buffer_memory.take();
         let upload = match &self.parts.upload {
             Some(upload) => Arc::clone(upload),
@@ -94,7 +94,7 @@ impl ObjectWriter {
                 let sent = upload.put_part(number, bytes).await;
                 drop((connection, memory));
                 sent?;
-                sending.arrived();
+                transfer.stored.add(len);
                 Ok(())
             },
             &self.transfer.runtime,
@@ -116,6 +116,7 @@ impl Write for ObjectWriter {
         let taken = self.part_size.saturating_sub(buffer.len()).min(buf.len());
         buffer.extend_from_slice(&buf[..taken]);
         self.len += taken as u64;
+        self.transfer.made.add(taken as u64);
         if buffer.len() >= self.part_size {
             self.send_part().map_err(io::Error::other)?;
         }
@@ -152,34 +153,11 @@ impl PendingObject {
             self.parts.upload = None;
         } else {
             let whole = self.whole.take().map(Buffer::freeze).unwrap_or_default();
-            let sending = Sending::new(&self.transfer, whole.len());
             self.transfer.put(&self.name, self.kind, whole)?;
-            sending.arrived();
+            self.transfer.stored.add(self.len);
         }
         drop(self.whole_memory.take());
         Ok(self.len)
-    }
-}
-
-/// Bytes on their way, which are counted.
-struct Sending {
-    stored: Count,
-    bytes: u64,
-}
-
-impl Sending {
-    fn new(transfer: &Transfer, len: usize) -> Self {
-        let (sent, stored) = transfer.traffic();
-        let bytes = len as u64;
-        sent.add(bytes);
-        Self {
-            stored: stored.clone(),
-            bytes,
-        }
-    }
-
-    fn arrived(self) {
-        self.stored.add(self.bytes);
     }
 }
 

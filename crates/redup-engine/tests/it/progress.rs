@@ -29,11 +29,12 @@ impl Monitor for Watcher {
         match event {
             Event::SourceBegins {
                 since,
-                sent,
+                made,
                 stored,
+                ..
             } => {
                 assert!(told.began.replace(since).is_none(), "it begins once");
-                told.traffic = Some((sent.clone(), stored.clone()));
+                told.traffic = Some((made.clone(), stored.clone()));
             }
             Event::SourcePath { index, size } => told.paths.push((index.to_string(), size)),
             Event::SourceBytes(bytes) => told.read = bytes,
@@ -83,18 +84,18 @@ fn the_paths_of_a_full_backup_are_those_that_are_counted() {
 }
 
 #[test]
-fn what_is_sent_is_what_the_store_has_in_the_end() {
+fn what_is_made_is_what_the_store_has_in_the_end() {
     for mode in [VolumeMode::Plain, VolumeMode::Encrypted] {
         let world = World::new(mode);
         world.put(&awkward(), None);
         let told = backed_up(&world, BackupKind::Full, 0);
-        let (sent, stored) = told.traffic.unwrap();
+        let (made, stored) = told.traffic.unwrap();
         let names = world.memory.names();
         let there = names
             .iter()
             .map(|name| world.memory.data(name).unwrap().len());
-        assert_eq!(sent.get(), there.sum::<usize>() as u64);
-        assert_eq!(sent.get(), stored.get());
+        assert_eq!(made.get(), there.sum::<usize>() as u64);
+        assert_eq!(made.get(), stored.get());
     }
 }
 

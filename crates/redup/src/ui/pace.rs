@@ -60,6 +60,11 @@ impl Pace {
         self.total = total;
     }
 
+    /// The count goes on from `total`, at the rate so far.
+    pub(crate) fn resume(&mut self, total: f64) {
+        self.total = total;
+    }
+
     /// Units a second; `None` before anything has moved.
     pub(crate) fn rate(&self, now: Duration) -> Option<f64> {
         let pause = self.still(now).as_secs_f64();

@@ -105,6 +105,11 @@ impl Meter {
             self.shown = Pace::new(SHOWN, 0.0, now, bytes);
             self.relied_on = Pace::new(RELIED_ON, SHARE, now, done);
             self.share = 0.0;
+        } else if self.stage != view.stage {
+            // What was gathered is not done now.
+            self.shown.resume(bytes);
+            self.relied_on.resume(done);
+            self.share = 0.0;
         }
         self.stage = view.stage;
         self.shown.look(now, bytes);

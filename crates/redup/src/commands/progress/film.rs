@@ -84,15 +84,16 @@ fn changed(len: u64) -> SourceSize {
 /// A full backup of 12 GB over a line that is slower than the disk, and slower still for a while.
 fn a_backup(film: &mut Film) {
     let files = ["home/me/Music", "home/me/Videos/holidays in the mountains"];
-    let (sent, stored) = (Count::default(), Count::default());
+    let (made, stored) = (Count::default(), Count::default());
     film.say("The store is looked at.");
     film.pass(2, 2, |_| {});
     film.hear(&Event::Status(&Collection::default()));
     film.pass(1, 1, |_| {});
     film.hear(&Event::SourceBegins {
         since: None,
-        sent: &sent,
+        made: &made,
         stored: &stored,
+        gathered: 8 * MB,
     });
     film.say(
         "Files of 100 MB are read while they are counted; what can wait on its way is 256 MB.",
@@ -102,11 +103,11 @@ fn a_backup(film: &mut Film) {
     let mut file = 0;
     let mut one = |work: &mut Work, line: u64| {
         // Compressed to half; the line takes so many MB a second.
-        stored.add((line * MB / 10).min(sent.get() - stored.get()));
-        while sent.get() - stored.get() < 256 * MB && number < 120 {
+        stored.add((line * MB / 10).min(made.get() - stored.get()));
+        while made.get() - stored.get() < 256 * MB && number < 120 {
             read += 10 * MB;
             file += 10 * MB;
-            sent.add(5 * MB);
+            made.add(5 * MB);
             work.hear(&Event::SourceBytes(read));
             let name = format!("{}/file {number}.mp4", files[number / 60]);
             work.hear(&Event::Changed(&index(&name)));
@@ -138,7 +139,7 @@ fn a_backup(film: &mut Film) {
         name: "duplicity-full.20231114T221320Z.vol30.difftar.gpg",
     });
     film.pass(10, 5, |_| {
-        stored.add((2 * MB).min(sent.get() - stored.get()));
+        stored.add((2 * MB).min(made.get() - stored.get()));
     });
     film.say("Signatures follow.");
     film.hear(&Event::Writing {
@@ -164,11 +165,12 @@ fn the_same_in_a_narrow_window() {
 #[test]
 fn an_increment_with_few_changes() {
     let mut film = Film::new("Backing up", 80);
-    let (sent, stored) = (Count::default(), Count::default());
+    let (made, stored) = (Count::default(), Count::default());
     film.hear(&Event::SourceBegins {
         since: None,
-        sent: &sent,
+        made: &made,
         stored: &stored,
+        gathered: 8 * MB,
     });
     film.say("A million files of 100 KB, of which one in a thousand has changed, and one of 2 GB.");
     let size = |number: u64| SourceSize {

@@ -69,8 +69,9 @@ impl Stage {
 
 #[derive(Debug, Default)]
 struct Source {
-    sent: Count,
+    made: Count,
     stored: Count,
+    gathered: u64,
     /// Of the files that were stored.
     read: u64,
     /// The same when the path at hand began.
@@ -170,12 +171,18 @@ impl Work {
                     of: *of,
                 };
             }
-            Event::SourceBegins { sent, stored, .. } => {
+            Event::SourceBegins {
+                made,
+                stored,
+                gathered,
+                ..
+            } => {
                 self.name.clear();
                 self.stage = Stage::Looking;
                 self.source = Source {
-                    sent: (*sent).clone(),
+                    made: (*made).clone(),
                     stored: (*stored).clone(),
+                    gathered: *gathered,
                     ..Source::default()
                 };
             }
@@ -247,7 +254,11 @@ impl Work {
 
     fn writing(&mut self, name: &str) {
         match self.stage {
-            Stage::Sending if name.contains(".difftar") => self.called(name.as_bytes()),
+            Stage::Sending if name.contains(".difftar") => {
+                // The end of the name says nothing, and there may be room for no more.
+                let volume = name.split('.').find(|part| part.starts_with("vol"));
+                self.called(volume.unwrap_or(name).as_bytes());
+            }
             Stage::Sending | Stage::Finishing { .. } => {
                 self.called(name.as_bytes());
                 let stored = self.source.stored.get();
@@ -319,6 +330,8 @@ impl Source {
         self.counted = self.done;
         self.surplus = Weight::default();
         self.counted_all = true;
+        // Nothing more comes: all of it waits.
+        self.gathered = 0;
     }
 
     fn show(&self, view: &mut View) {
@@ -340,11 +353,13 @@ impl Source {
         }
     }
 
-    /// The share of what was read that is on its way to the store.
+    /// The share of what was read that is on its way to the store. What is gathered for the next part waits for
+    /// no line: a few bytes of changes in much that is read would seem to wait all the time.
     fn waiting(&self) -> u64 {
         // In this order: what arrives between the two looks does no harm.
-        let (sent, stored) = (self.sent.get(), self.stored.get());
-        part(self.read, sent.saturating_sub(stored), sent)
+        let (made, stored) = (self.made.get(), self.stored.get());
+        let waiting = made.saturating_sub(stored.saturating_add(self.gathered));
+        part(self.read, waiting, made)
     }
 }
 
@@ -384,24 +399,25 @@ mod tests {
     /// A backup that has come to its source.
     struct Run {
         work: Work,
-        sent: Count,
+        made: Count,
         stored: Count,
         read: u64,
     }
 
     impl Run {
         fn new(counted: &[SourceSize]) -> Self {
-            let (sent, stored) = (Count::default(), Count::default());
+            let (made, stored) = (Count::default(), Count::default());
             let mut work = Work::new("Backing up");
             work.hear(&Event::SourceBegins {
                 since: None,
-                sent: &sent,
+                made: &made,
                 stored: &stored,
+                gathered: 8 * MB,
             });
             counted.iter().for_each(|size| work.counted(*size));
             Self {
                 work,
-                sent,
+                made,
                 stored,
                 read: 0,
             }
@@ -499,20 +515,34 @@ mod tests {
         let mut run = Run::new(&[changed(100 * MB)]);
         run.work.counted_all();
         run.reads(80 * MB);
-        // Compressed to half: ten of forty have arrived.
-        run.sent.add(40 * MB);
+        // Compressed to half: of forty ten have arrived, and eight are being gathered.
+        run.made.add(40 * MB);
         run.stored.add(10 * MB);
-        assert_eq!(run.amount(), Amount::Part(20 * MB, 100 * MB));
-        assert_eq!(run.work.view().moved, Some(20 * MB));
+        assert_eq!(run.amount(), Amount::Part(36 * MB, 100 * MB));
+        assert_eq!(run.work.view().moved, Some(36 * MB));
         run.reads(20 * MB);
         run.passes("a", changed(100 * MB));
         run.work.hear(&Event::SourceEnds);
-        run.sent.add(10 * MB);
+        run.made.add(10 * MB);
         assert_eq!(run.work.view().phase, "Sending rest");
         assert_eq!(run.amount(), Amount::Part(20 * MB, 100 * MB));
         run.stored.add(40 * MB);
         assert_eq!(run.amount(), Amount::Part(100 * MB, 100 * MB));
         assert!((run.share() - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn little_that_is_gathered_while_much_is_read_does_not_wait() {
+        let mut run = Run::new(&[changed(1000 * MB)]);
+        run.work.counted_all();
+        for tenth in 1..=10 {
+            run.reads(100 * MB);
+            run.made.add(MB / 2);
+            assert_eq!(run.amount(), Amount::Part(tenth * 100 * MB, 1000 * MB));
+        }
+        run.passes("a", changed(1000 * MB));
+        run.work.hear(&Event::SourceEnds);
+        assert_eq!(run.amount(), Amount::Part(0, 1000 * MB));
     }
 
     #[test]
@@ -560,8 +590,9 @@ mod tests {
             Event::Thawing { ready: 1, of: 3 },
             Event::SourceBegins {
                 since: None,
-                sent: &run.sent,
+                made: &run.made,
                 stored: &run.stored,
+                gathered: 0,
             },
             Event::SourceBytes(0),
             Event::Writing {
@@ -636,7 +667,7 @@ mod tests {
                 (
                     "Sending rest",
                     Unknown,
-                    "duplicity-full.vol2.difftar.gpg",
+                    "vol2",
                 ),
                 (
                     "Finishing",
