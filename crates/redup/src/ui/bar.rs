@@ -228,7 +228,7 @@ mod tests {
     fn check(bar: &Bar, widths: &[usize], expected: Expect) {
         let lines: String = widths
             .iter()
-            .map(|width| format!("{:>3}|{}|\n", width, bar.line(*width)))
+            .map(|width| format!("{width}|{}|\n", bar.line(*width)))
             .collect();
         expected.assert_eq(&lines);
     }
@@ -243,15 +243,15 @@ mod tests {
                 140|Backing up  42%  [=======>         ]  1.27/3.40 GB  35.1 MB/s  1:02 left  home/me/Pictures/2023/summer/IMG_2041.JPG|
                 120|Backing up  42%  [======>        ]  1.27/3.40 GB  35.1 MB/s  1:02 left  home/me/Pictures/2023/summer/IMG_2041.JPG|
                 100|Backing up  42%  [=====>      ]  1.27/3.40 GB  35.1 MB/s  1:02 left  .../2023/summer/IMG_2041.JPG|
-                 80|Backing up  42%  [====>     ]  1.27/3.40 GB  35.1 MB/s  1:02 left  ...041.JPG|
-                 72|Backing up  42%  [====>     ]  1.27/3.40 GB  35.1 MB/s  1:02 left|
-                 60|Backing up  42%  [====>     ]  1.27/3.40 GB  1:02 left|
-                 40|Backing up  42%  1:02 left|
-                 30|Backing up  42%  1:02 left|
-                 20|Backing up  42%|
-                 12|Back  42%|
-                  1||
-                  0||
+                80|Backing up  42%  [====>     ]  1.27/3.40 GB  35.1 MB/s  1:02 left  ...041.JPG|
+                72|Backing up  42%  [====>     ]  1.27/3.40 GB  35.1 MB/s  1:02 left|
+                60|Backing up  42%  [====>     ]  1.27/3.40 GB  1:02 left|
+                40|Backing up  42%  1:02 left|
+                30|Backing up  42%  1:02 left|
+                20|Backing up  42%|
+                12|Back  42%|
+                1||
+                0||
             "#]],
         );
     }
@@ -266,9 +266,9 @@ mod tests {
             &connecting,
             &[80, 20, 5],
             expect![[r#"
-                 80|Connecting|
-                 20|Connecting|
-                  5|Co|
+                80|Connecting|
+                20|Connecting|
+                5|Co|
             "#]],
         );
         let counting = Bar {
@@ -321,9 +321,9 @@ mod tests {
             &[100, 80, 40, 28],
             expect![[r#"
                 100|Backing up  42%  [=====>      ]  1.27/3.40 GB  35.1 MB/s  1:02 left  2 errors  ...er/IMG_2041.JPG|
-                 80|Backing up  42%  [====>     ]  1.27/3.40 GB  35.1 MB/s  1:02 left  2 errors|
-                 40|Backing up  42%  1:02 left  2 errors|
-                 28|Backing up  42%  2 errors|
+                80|Backing up  42%  [====>     ]  1.27/3.40 GB  35.1 MB/s  1:02 left  2 errors|
+                40|Backing up  42%  1:02 left  2 errors|
+                28|Backing up  42%  2 errors|
             "#]],
         );
     }
