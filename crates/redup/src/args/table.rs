@@ -99,8 +99,8 @@ const GENERAL: &[OptionSpec] = &[
         "Bring the manifests and signatures of all chains to the archive dir, or of the one that is needed (default)."),
     option(Opt::CheckRemote, &[new("check-remote")], ON, "Compare the archive dir with the store (default)."),
     option(Opt::CheckRemote, &[new("no-check-remote")], OFF, "Trust the archive dir: fetch no metadata, and list the store only for volumes."),
-    option(Opt::MemoryLimit, &[ours("memory-limit")], Megabytes(96),
-        "Memory to use at most, 96 or more (default 512, or half of the machine's where that is less)."),
+    option(Opt::MemoryLimit, &[ours("memory-limit")], Megabytes(128),
+        "Memory to use at most, 128 or more (default 512, or half of the machine's where that is less)."),
     option(Opt::CurrentTime, &[both("current-time")], Int(0), "Time stamp of the backup.").hidden(),
     option(Opt::SkipVolume, &[both("skip-volume")], Int(i64::MIN), "Do not upload this volume.")
         .refused("it makes a backup that lacks a volume, for duplicity's own tests").hidden(),
