@@ -90,7 +90,7 @@ async fn open(options: &S3Options, location: &S3Location, setup: Setup) -> Resul
     } = setup;
     let endpoint = Endpoint::settle(options, location.host.as_deref(), &configured);
     let bucket = bucket(options, location, &config, &endpoint, &region);
-    let bucket = match bucket.look().await? {
+    let mut bucket = match bucket.look().await? {
         Look::There => bucket,
         Look::Elsewhere(actual) => {
             options.notify(&Notice::RegionFollowed {
@@ -110,6 +110,7 @@ async fn open(options: &S3Options, location: &S3Location, setup: Setup) -> Resul
             }
         }
     };
+    bucket.follow_backslashes().await?;
     if let Some(host) = &location.host {
         let bucket = location.bucket.clone();
         options.notify(&Notice::HostInUrl {
@@ -154,6 +155,7 @@ pub(crate) fn bucket(
         gauge,
         buffers: Buffers::new(BUFFERS),
         checksums: Checksums::new(checksums, !endpoint.on_amazon),
+        no_whole_checksums: AtomicBool::new(false),
         misleading_checksums: AtomicBool::new(false),
     }
 }

@@ -11,6 +11,7 @@
 //! | `http` | TLS roots, proxies, connections |
 //! | `setup` | region, credentials and server, from options, environment and files |
 //! | `connect` | whether the bucket is there, and where |
+//! | `backslash` | servers that take a backslash for a slash |
 //! | `renewal` | credentials that end in mid-run |
 //! | `class` | the storage class of each object |
 //! | `checksum` | checksums on uploads, and servers that refuse them |
@@ -24,6 +25,7 @@
 //! reach them; a server named by URL is used as it was named.
 #![forbid(unsafe_code)]
 
+mod backslash;
 mod checksum;
 mod class;
 mod connect;

@@ -239,8 +239,23 @@ pub enum Notice {
         /// The bucket.
         bucket: String,
     },
+    /// The server takes a backslash for a slash: what it has is below another prefix than asked for.
+    BackslashesFolded {
+        /// The target in use.
+        target: String,
+    },
     /// The server refuses checksums on uploads; they are left out from here on.
     ChecksumsRefused {
+        /// What it answered.
+        answer: String,
+    },
+    /// The server refuses to be asked for checksums of what it sends; they are not asked for from here on.
+    DownloadChecksumsRefused {
+        /// What it answered.
+        answer: String,
+    },
+    /// The server refuses to keep checksums of whole objects; those of their parts are sent alone.
+    WholeChecksumsRefused {
         /// What it answered.
         answer: String,
     },
@@ -252,8 +267,13 @@ impl Notice {
     /// Whether it is nothing but what is to be expected of this server, every time.
     pub fn is_routine(&self) -> bool {
         match self {
-            Self::RegionFollowed { .. } | Self::HostInUrl { .. } => false,
-            Self::ChecksumsRefused { .. } | Self::InfrequentAccess => true,
+            Self::RegionFollowed { .. }
+            | Self::HostInUrl { .. }
+            | Self::BackslashesFolded { .. } => false,
+            Self::ChecksumsRefused { .. }
+            | Self::DownloadChecksumsRefused { .. }
+            | Self::WholeChecksumsRefused { .. }
+            | Self::InfrequentAccess => true,
         }
     }
 }
@@ -272,10 +292,24 @@ impl fmt::Display for Notice {
                 "{host} is taken as the S3 server and {bucket} as the bucket; \
                  --s3-endpoint-url says so without guessing"
             ),
+            Self::BackslashesFolded { target } => write!(
+                f,
+                "the server takes a backslash for a slash: using {target}"
+            ),
             Self::ChecksumsRefused { answer } => write!(
                 f,
                 "the server refuses checksums on uploads ({answer}): going on without them; \
                  AWS_REQUEST_CHECKSUM_CALCULATION=when_required does so from the start"
+            ),
+            Self::DownloadChecksumsRefused { answer } => write!(
+                f,
+                "the server refuses to tell checksums of what it sends ({answer}): going on without \
+                 them; AWS_RESPONSE_CHECKSUM_VALIDATION=when_required does so from the start"
+            ),
+            Self::WholeChecksumsRefused { answer } => write!(
+                f,
+                "the server refuses checksums of whole objects ({answer}): going on with those of \
+                 their parts"
             ),
             Self::InfrequentAccess => write!(
                 f,

@@ -10,7 +10,9 @@ use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use bytes::Bytes;
 use redup_storage::{Buffer, Error, ErrorKind, Op, Result};
 
+use crate::checksum::may_be_about_checksums;
 use crate::error::Failure;
+use crate::options::Notice;
 use crate::storage::Bucket;
 
 /// A range that broke off after as many bytes is gone on with where it ended, and at once: the line and
@@ -30,20 +32,27 @@ impl Bucket {
             .map_err(|_| self.error(ErrorKind::Unsupported, Op::Get, name))?;
         let mut data = self.buffers.take(wanted);
         let mut validated = !self.misleading_checksums.load(Ordering::Relaxed);
+        let mut refused = None;
         loop {
             let had = data.len();
             let rest = range.start + had as u64..range.end;
             let Err(broken) = self.append(name, rest, validated, &mut data).await else {
                 // So that no further range is fetched twice. Volumes are held against the manifest.
-                self.misleading_checksums
+                let known = self
+                    .misleading_checksums
                     .fetch_or(!validated, Ordering::Relaxed);
+                if let Some(answer) = refused.filter(|_| !known) {
+                    let notice = Notice::DownloadChecksumsRefused { answer };
+                    self.options.notify(&notice);
+                }
                 return Ok(data.freeze());
             };
             match broken.remedy {
                 Remedy::GoOn if data.len() - had >= WORTH_KEEPING && data.len() < wanted => {}
-                Remedy::WithoutChecksum if validated => {
+                Remedy::WithoutChecksum(answer) if validated => {
                     data.truncate(had);
                     validated = false;
+                    refused = answer;
                 }
                 _ => return Err(broken.error),
             }
@@ -81,7 +90,7 @@ impl Bucket {
         name: &str,
         range: &Range<u64>,
         validated: bool,
-    ) -> Result<GetObjectOutput> {
+    ) -> std::result::Result<GetObjectOutput, Broken> {
         let mut settings = self.request_for(0);
         if !validated {
             settings =
@@ -97,9 +106,21 @@ impl Bucket {
             .config_override(settings)
             .send()
             .await
-            .map_err(|error| Failure::of(&error).into_error(Op::Get, name, &self.place))?;
+            .map_err(|error| self.refusal(name, Failure::of(&error)))?;
         self.check_answer(name, range, &answer)?;
         Ok(answer)
+    }
+
+    /// What can be done about an answer that is none of the object: some servers refuse to be asked for
+    /// checksums.
+    fn refusal(&self, name: &str, failure: Failure) -> Broken {
+        let refused = !self.place.on_amazon && may_be_about_checksums(&failure);
+        let remedy = match refused {
+            true => Remedy::WithoutChecksum(Some(failure.answer())),
+            false => Remedy::None,
+        };
+        let error = failure.into_error(Op::Get, name, &self.place);
+        Broken { error, remedy }
     }
 
     /// The protocol has no empty range, so the object is looked up instead.
@@ -168,7 +189,7 @@ impl Bucket {
                         .with_source(cause);
                     // Seen with s3s-fs: the checksum is of an object that had the name before.
                     let remedy = match is_checksum_mismatch(&error) {
-                        true if dubious => Remedy::WithoutChecksum,
+                        true if dubious => Remedy::WithoutChecksum(None),
                         true => Remedy::None,
                         false => Remedy::GoOn,
                     };
@@ -201,8 +222,9 @@ enum Remedy {
     None,
     /// To ask for the rest of it.
     GoOn,
-    /// To ask again and not mind the checksum that the server states.
-    WithoutChecksum,
+    /// To ask again and not mind the checksum that the server states; with the answer of one that refuses
+    /// to state any.
+    WithoutChecksum(Option<String>),
 }
 
 impl Broken {

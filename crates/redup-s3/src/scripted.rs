@@ -1,8 +1,10 @@
 //! What goes over the wire, and what is made of the answers, with a scripted server.
 
 mod addresses;
+mod backslashes;
 mod downloads;
 mod messages;
+mod refusals;
 mod regions;
 mod uploads;
 mod waits;

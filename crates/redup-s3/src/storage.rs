@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -53,6 +53,8 @@ pub(crate) struct Bucket {
     /// What ranges are read into.
     pub(crate) buffers: Buffers,
     pub(crate) checksums: Checksums,
+    /// The server has refused to keep checksums of whole objects.
+    pub(crate) no_whole_checksums: AtomicBool,
     /// What the server states as checksums of answers has turned out to be about something else.
     pub(crate) misleading_checksums: AtomicBool,
 }
@@ -121,12 +123,12 @@ impl Storage for S3Storage {
     }
 
     async fn put(&self, name: &str, data: Bytes, kind: ObjectKind) -> Result<()> {
-        self.bucket.check_name(Op::Put, name)?;
+        self.bucket.check_written_name(Op::Put, name)?;
         self.bucket.put(Op::Put, name, data, kind).await
     }
 
     async fn begin_upload(&self, name: &str, kind: ObjectKind) -> Result<Box<dyn Upload>> {
-        self.bucket.check_name(Op::BeginUpload, name)?;
+        self.bucket.check_written_name(Op::BeginUpload, name)?;
         Ok(Box::new(S3Upload::new(
             Arc::clone(&self.bucket),
             name,
@@ -214,6 +216,14 @@ impl Bucket {
         }
     }
 
+    /// Notes that the server takes uploads in parts once none is asked to have a checksum of the whole.
+    pub(crate) fn keeps_no_whole_checksums(&self, answer: String) {
+        if !self.no_whole_checksums.swap(true, Ordering::Relaxed) {
+            self.options
+                .notify(&Notice::WholeChecksumsRefused { answer });
+        }
+    }
+
     /// Stores an object with one request.
     pub(crate) async fn put(
         &self,
@@ -270,7 +280,7 @@ impl Bucket {
         let answer = match self.ask_head(name, true).await {
             // With a key of the key service, checksums need the permission to decrypt; and a server may
             // have none.
-            Err(failure) if matches!(failure.status, Some(403 | 405 | 501)) => {
+            Err(failure) if matches!(failure.status, Some(400 | 403 | 405 | 501)) => {
                 self.ask_head(name, false).await
             }
             answer => answer,
@@ -289,7 +299,7 @@ impl Bucket {
         }
     }
 
-    async fn ask_head(
+    pub(crate) async fn ask_head(
         &self,
         name: &str,
         checksums: bool,

@@ -5,6 +5,7 @@
 //! the parts go into one multipart upload, as many at once as the caller sends.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -131,6 +132,8 @@ impl S3Upload {
             ..
         } = &*self.bucket;
         let (encryption, kms_key) = self.bucket.encryption();
+        // What the server answered to a checksum of the whole.
+        let mut doubted = None;
         loop {
             let checksums = self.bucket.checksums.enabled();
             let mut request = client
@@ -142,26 +145,34 @@ impl S3Upload {
                 .set_server_side_encryption(encryption.clone())
                 .set_ssekms_key_id(kms_key.clone())
                 .set_grant_full_control(options.grant_full_control.clone());
+            let refused = self.bucket.no_whole_checksums.load(Ordering::Relaxed);
+            let whole = checksums && !refused && doubted.is_none();
             if checksums {
                 request = request
                     .checksum_algorithm(ChecksumAlgorithm::Crc32)
-                    .checksum_type(ChecksumType::FullObject);
+                    .set_checksum_type(whole.then_some(ChecksumType::FullObject));
             }
             let settings = self.bucket.upload_request(0, checksums);
             let failure = match request.customize().config_override(settings).send().await {
                 Ok(answer) => {
+                    if let Some(answer) = doubted.filter(|_| checksums) {
+                        self.bucket.keeps_no_whole_checksums(answer);
+                    }
                     let id = answer.upload_id().unwrap_or_default().to_owned();
                     // Others keep one of the parts' checksums, or none.
-                    let whole = answer.checksum_type() == Some(&ChecksumType::FullObject);
+                    let kept = answer.checksum_type() == Some(&ChecksumType::FullObject);
                     return Ok(Session {
                         id,
                         checksums,
-                        of_whole: checksums && (whole || place.on_amazon),
+                        of_whole: whole && (kept || place.on_amazon),
                     });
                 }
                 Err(error) => Failure::of(&error),
             };
-            if !self.bucket.checksums.failed(checksums, &failure) {
+            // Many know those of parts alone.
+            if whole && !place.on_amazon && may_be_about_checksums(&failure) {
+                doubted = Some(failure.answer());
+            } else if !self.bucket.checksums.failed(checksums, &failure) {
                 return Err(self.failed(Op::BeginUpload, failure));
             }
         }

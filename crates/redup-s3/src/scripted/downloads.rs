@@ -2,7 +2,7 @@
 
 use redup_storage::{ErrorKind, Storage};
 
-use crate::testing::{Answer, Script, Seen, options, url};
+use crate::testing::{Answer, Script, Seen, noting, options, url};
 use crate::{S3Options, checksum};
 
 fn object(key: &&str) -> String {
@@ -215,6 +215,63 @@ async fn a_checksum_of_the_whole_object_does_not_spoil_a_range_of_it() {
 }
 
 #[tokio::test]
+async fn a_server_that_refuses_to_tell_checksums_is_asked_without_and_the_user_told_once() {
+    const RANGE: &[(&str, &str)] = &[("content-range", "bytes 2-5/10")];
+    for (status, code) in [
+        (400, "InvalidArgument"),
+        (400, "InvalidRequest"),
+        (501, "NotImplemented"),
+    ] {
+        let script = Script::new(move |seen| match seen.method.as_str() {
+            "GET" if seen.header("x-amz-checksum-mode").is_some() => {
+                Answer::error(status, code, "Unsupported header 'x-amz-checksum-mode'")
+            }
+            "GET" => Answer::Status(206, RANGE, "cdef".into()),
+            _ => Answer::ok(),
+        });
+        let (elsewhere, notices) = noting(S3Options {
+            endpoint_url: Some("http://s3.example".into()),
+            ..options("bkt")
+        });
+        let store = script.connect(elsewhere).await.unwrap();
+        for _ in 0..3 {
+            assert_eq!(store.get("x", 2..6).await.unwrap(), &b"cdef"[..]);
+        }
+        assert_eq!(script.verbs(), ["HEAD", "GET", "GET", "GET", "GET"]);
+        let notices = notices.lock().unwrap();
+        let [notice] = &notices[..] else {
+            panic!("{notices:?}")
+        };
+        let told = notice.to_string();
+        assert!(told.contains(code) && notice.is_routine(), "{told}");
+        let variable = "AWS_RESPONSE_CHECKSUM_VALIDATION=when_required";
+        assert!(told.contains(variable), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_without_checksums_too_is_no_matter_of_checksums() {
+    let script = Script::new(|seen| match seen.method.as_str() {
+        "GET" => Answer::error(400, "InvalidRequest", "no"),
+        _ => Answer::ok(),
+    });
+    let (elsewhere, notices) = noting(S3Options {
+        endpoint_url: Some("http://s3.example".into()),
+        ..options("bkt")
+    });
+    let store = script.connect(elsewhere).await.unwrap();
+    let error = store.get("x", 2..6).await.unwrap_err();
+    assert!(error.to_string().contains("InvalidRequest: no"), "{error}");
+    assert_eq!(script.verbs(), ["HEAD", "GET", "GET"]);
+    assert_eq!(*notices.lock().unwrap(), []);
+
+    // Amazon knows them.
+    let amazon = script.connect(options("bkt")).await.unwrap();
+    amazon.get("x", 2..6).await.unwrap_err();
+    assert_eq!(script.seen().len(), 5);
+}
+
+#[tokio::test]
 async fn an_object_that_is_too_short_is_told_apart_from_a_short_answer() {
     const SHORT: &[(&str, &str)] = &[("content-range", "bytes 2-3/4")];
     assert_eq!(reading(206, SHORT, "cd").await, Err(ErrorKind::Mismatch));
@@ -232,7 +289,7 @@ async fn a_server_that_ignores_ranges_is_not_misread() {
 
 #[tokio::test]
 async fn head_does_without_checksums_where_they_are_refused() {
-    for status in [403, 405, 501] {
+    for status in [400, 403, 405, 501] {
         let script = Script::new(move |seen| match seen.header("x-amz-checksum-mode") {
             Some(_) => Answer::Status(status, &[], String::new()),
             None => Answer::Status(200, &[("content-length", "7")], String::new()),

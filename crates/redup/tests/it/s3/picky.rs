@@ -11,6 +11,8 @@ use super::servers::env;
 use crate::redup;
 
 const TOLD: &str = "the server refuses checksums on uploads";
+const TOLD_OF_WHOLE: &str = "the server refuses checksums of whole objects";
+const TOLD_OF_DOWNLOADS: &str = "the server refuses to tell checksums of what it sends";
 
 /// Whether a request is one that the server refuses.
 type Refuses = fn(&Request) -> bool;
@@ -18,6 +20,11 @@ type Refuses = fn(&Request) -> bool;
 fn names_checksum(request: &Request) -> bool {
     let mut names = request.headers.iter().map(|(name, _)| name);
     names.any(|name| name.to_ascii_lowercase().contains("-checksum-"))
+}
+
+/// Any that asks for those of what is sent.
+fn mode(request: &Request) -> bool {
+    request.header("x-amz-checksum-mode").is_some()
 }
 
 /// Any upload with one.
@@ -67,12 +74,18 @@ fn a_server_without_checksums_is_found_out_and_told_once() {
             .map(str::to_owned)
             .into();
         let told = env.backup(&redup(), "full", TIMES[0]).ok().stdout;
-        assert_eq!(told.matches(TOLD).count(), 1, "{name}: {told}");
+        let (said, unsaid) = match name {
+            "g" => (TOLD_OF_WHOLE, TOLD),
+            _ => (TOLD, TOLD_OF_WHOLE),
+        };
+        assert_eq!(told.matches(said).count(), 1, "{name}: {told}");
+        assert!(!told.contains(unsaid), "{name}: {told}");
         assert!(told.contains(code), "{name}: {told}");
 
         // It is what is to be expected of the server, and nothing that a run has to be watched for.
         env.options.pop();
-        env.backup(&redup(), "full", TIMES[1]).ok().never_says(TOLD);
+        let quiet = env.backup(&redup(), "full", TIMES[1]).ok();
+        quiet.never_says(TOLD).never_says(TOLD_OF_WHOLE);
         env.restored(&redup(), None).assert_is(&expected, name);
     }
 
@@ -83,4 +96,37 @@ fn a_server_without_checksums_is_found_out_and_told_once() {
     env.options.push("-v5".into());
     env.backup(&redup(), "full", TIMES[2]).ok().never_says(TOLD);
     assert!(!recorder.seen().iter().any(any));
+}
+
+#[test]
+fn a_server_that_does_not_tell_checksums_is_found_out_by_a_restore_and_told_once() {
+    let server = S3sServer::start();
+    let mut env = env(&server);
+    trees::filler(13).write(&env.source());
+    let expected = Listing::of(&env.source());
+    env.options = ["--volsize", "7", "--s3-multipart-chunk-size", "5"]
+        .map(str::to_owned)
+        .into();
+    env.backup(&redup(), "full", TIMES[0]).ok();
+    for (status, code) in [(400, "InvalidArgument"), (501, "NotImplemented")] {
+        let recorder = Recorder::with_faults(&server, move |request| {
+            mode(request).then_some(Fault::Refused(status, code))
+        });
+        env.set("AWS_ENDPOINT_URL_S3", recorder.endpoint_url());
+        env.name = format!("fresh-{status}");
+        env.options = vec!["-v5".into()];
+        let (folder, outcome) = env.restore(&redup(), None);
+        let told = outcome.ok().stdout;
+        assert_eq!(told.matches(TOLD_OF_DOWNLOADS).count(), 1, "{told}");
+        assert!(told.contains(code), "{told}");
+        Listing::of(&folder).assert_is(&expected, code);
+        let asked = |request: &&Request| request.operation() == "GetObject" && mode(request);
+        let refused = recorder.seen().iter().filter(asked).count();
+        // Those that were on their way when the first one was refused.
+        assert!((1..=8).contains(&refused), "{refused}");
+        env.options.clear();
+        env.verify(&redup(), None)
+            .ok()
+            .never_says(TOLD_OF_DOWNLOADS);
+    }
 }

@@ -85,6 +85,36 @@ fn a_chain_lives_and_ends_on(server: &dyn S3Server) {
     assert_eq!(keys(server), Vec::<String>::new());
 }
 
+/// SeaweedFS stores what is put below `a\b` below `a/b`, and lists nothing below `a\b`.
+#[test]
+fn a_target_with_a_backslash_is_found_again_where_the_server_keeps_it_and_where_not() {
+    let (folding, keeping) = (SeaweedServer::start(), S3sServer::start());
+    let servers: [(&dyn S3Server, bool); 2] = [(&folding, true), (&keeping, false)];
+    for (server, folds) in servers {
+        let mut env = env(server);
+        env.url = format!(r"s3://{BUCKET}/of\host/x");
+        let tree = trees::filler(1);
+        tree.write(&env.source());
+        let expected = Listing::of(&env.source());
+        env.backup(&redup(), "full", TIMES[0]).ok();
+        let told = "the server takes a backslash for a slash: using s3://backups/of/host/x";
+        let again = env.backup(&redup(), "inc", TIMES[1]).ok();
+        match folds {
+            true => again.says(told),
+            false => again.never_says("backslash"),
+        };
+        env.name = "fresh".to_owned();
+        assert_eq!(env.status(&redup()).sets.len(), 2);
+        env.restored(&redup(), None)
+            .assert_is(&expected, format!("{folds}"));
+
+        env.options = vec![r"--file-prefix=my\".to_owned()];
+        env.backup(&redup(), "full", TIMES[2])
+            .code(50)
+            .says("hint: choose a --file-prefix without a backslash");
+    }
+}
+
 /// The server lists no multipart uploads, and takes no backup of ours in a class that it lacks: it
 /// gives the reason and what to do, and nothing is stored as anything else.
 #[test]
