@@ -155,6 +155,7 @@ pub(crate) fn bucket(
         gauge,
         buffers: Buffers::new(BUFFERS),
         checksums: Checksums::new(checksums, !endpoint.on_amazon),
+        told_part_size: AtomicBool::new(false),
         no_whole_checksums: AtomicBool::new(false),
         misleading_checksums: AtomicBool::new(false),
     }

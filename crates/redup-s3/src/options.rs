@@ -100,14 +100,20 @@ impl S3Options {
     /// The size of upload parts, within the protocol's bounds and large enough for 10,000 parts
     /// to hold the largest object expected.
     pub(crate) fn settled_part_size(&self) -> u64 {
-        const MIB: u64 = 1 << 20;
         // As fast as 16 MiB with 8 connections (both within 5 % of each other), at half the memory:
         // parts in flight take about twice their size times the connections.
         let wanted = self.part_size.unwrap_or(8 * MIB);
         // A tenth more than expected, since a volume's size is only known when it is cut.
         let expected = self.expected_object_size.unwrap_or(0);
         let needed = (expected / MAX_PARTS + expected / (10 * MAX_PARTS)).next_multiple_of(MIB);
-        wanted.max(needed).clamp(5 * MIB, 5 << 30)
+        wanted.max(needed).clamp(LEAST_PART, MOST_PART)
+    }
+
+    /// What to say of a size of parts that cannot be had.
+    pub(crate) fn part_size_notice(&self) -> Option<Notice> {
+        let asked = self.part_size?;
+        let used = self.settled_part_size();
+        (asked != used).then_some(Notice::PartSizeChanged { asked, used })
     }
 
     /// How long a request that moves `bytes` may take.
@@ -126,6 +132,13 @@ impl S3Options {
         }
     }
 }
+
+/// Sizes are told in these.
+const MIB: u64 = 1 << 20;
+
+/// The bounds of the protocol for parts.
+const LEAST_PART: u64 = 5 * MIB;
+const MOST_PART: u64 = 5 << 30;
 
 /// The most parts of one upload.
 pub(crate) const MAX_PARTS: u64 = 10_000;
@@ -239,6 +252,13 @@ pub enum Notice {
         /// The bucket.
         bucket: String,
     },
+    /// Parts have another size than asked for.
+    PartSizeChanged {
+        /// The size asked for, in bytes.
+        asked: u64,
+        /// The size in use.
+        used: u64,
+    },
     /// The server takes a backslash for a slash: what it has is below another prefix than asked for.
     BackslashesFolded {
         /// The target in use.
@@ -269,6 +289,7 @@ impl Notice {
         match self {
             Self::RegionFollowed { .. }
             | Self::HostInUrl { .. }
+            | Self::PartSizeChanged { .. }
             | Self::BackslashesFolded { .. } => false,
             Self::ChecksumsRefused { .. }
             | Self::DownloadChecksumsRefused { .. }
@@ -292,6 +313,19 @@ impl fmt::Display for Notice {
                 "{host} is taken as the S3 server and {bucket} as the bucket; \
                  --s3-endpoint-url says so without guessing"
             ),
+            Self::PartSizeChanged { asked, used } => {
+                let why = match *used {
+                    LEAST_PART => "the least that S3 takes",
+                    MOST_PART => "the most that S3 takes",
+                    _ => "since a volume has at most 10,000",
+                };
+                let mib = |bytes: &u64| bytes.div_ceil(MIB);
+                let (asked, used) = (mib(asked), mib(used));
+                write!(
+                    f,
+                    "parts of {asked} MiB are asked for, and have {used} MiB: {why}"
+                )
+            }
             Self::BackslashesFolded { target } => write!(
                 f,
                 "the server takes a backslash for a slash: using {target}"
@@ -346,6 +380,27 @@ mod tests {
                 "{expected}"
             );
         }
+    }
+
+    #[test]
+    fn a_part_size_that_cannot_be_had_is_told() {
+        let told = |part_size, expected| {
+            let options = S3Options {
+                part_size,
+                expected_object_size: expected,
+                ..options("b")
+            };
+            options.part_size_notice().map(|notice| notice.to_string())
+        };
+        assert_eq!(told(None, Some(1 << 40)), None);
+        assert_eq!(told(Some(5 << 20), Some(200 << 20)), None);
+        let least = "parts of 1 MiB are asked for, and have 5 MiB: the least that S3 takes";
+        assert_eq!(told(Some(1 << 20), None).as_deref(), Some(least));
+        let most = "parts of 6144 MiB are asked for, and have 5120 MiB: the most that S3 takes";
+        assert_eq!(told(Some(6 << 30), None).as_deref(), Some(most));
+        let many =
+            "parts of 8 MiB are asked for, and have 116 MiB: since a volume has at most 10,000";
+        assert_eq!(told(Some(8 << 20), Some(1 << 40)).as_deref(), Some(many));
     }
 
     #[test]

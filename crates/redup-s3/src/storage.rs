@@ -53,6 +53,8 @@ pub(crate) struct Bucket {
     /// What ranges are read into.
     pub(crate) buffers: Buffers,
     pub(crate) checksums: Checksums,
+    /// What became of the size of parts has been said.
+    pub(crate) told_part_size: AtomicBool,
     /// The server has refused to keep checksums of whole objects.
     pub(crate) no_whole_checksums: AtomicBool,
     /// What the server states as checksums of answers has turned out to be about something else.
@@ -129,6 +131,7 @@ impl Storage for S3Storage {
 
     async fn begin_upload(&self, name: &str, kind: ObjectKind) -> Result<Box<dyn Upload>> {
         self.bucket.check_written_name(Op::BeginUpload, name)?;
+        self.bucket.tell_part_size();
         Ok(Box::new(S3Upload::new(
             Arc::clone(&self.bucket),
             name,
@@ -206,6 +209,15 @@ impl Bucket {
             Encryption::Kms { key_id } => {
                 (Some(ServerSideEncryption::AwsKms), Some(key_id.clone()))
             }
+        }
+    }
+
+    /// Says once that parts do not have the size that was asked for.
+    fn tell_part_size(&self) {
+        if let Some(notice) = self.options.part_size_notice()
+            && !self.told_part_size.swap(true, Ordering::Relaxed)
+        {
+            self.options.notify(&notice);
         }
     }
 

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
-use crate::{Access, Error, ErrorKind, ObjectInfo, ObjectKind, Op, Result, Storage, Upload};
+use crate::{
+    Access, Error, ErrorKind, ObjectInfo, ObjectKind, Op, Result, Storage, Unfinished, Upload,
+};
 
 /// The length of the small object.
 const SMALL: usize = 1000;
@@ -30,7 +32,8 @@ pub enum Check {
     Upload,
     /// Reading that back in ranges, several at a time, compared.
     Download,
-    /// Listing uploads that were begun and not ended. Only a clean-up needs it.
+    /// Listing uploads that were begun and not ended, which that of the object in parts is meanwhile. Only a
+    /// clean-up needs it.
     Unfinished,
     /// Deleting what was written. Only removals and a clean-up need it.
     Delete,
@@ -85,6 +88,7 @@ pub struct Probe {
     small: String,
     small_volume: String,
     large: String,
+    lists_own_uploads: bool,
 }
 
 impl Probe {
@@ -96,6 +100,16 @@ impl Probe {
             small: format!("redup-probe-{tag:016x}"),
             small_volume: format!("redup-probe-{tag:016x}-volume"),
             large: format!("redup-probe-{tag:016x}-parts"),
+            lists_own_uploads: false,
+        }
+    }
+
+    /// Expects that an open upload of this process is among those that the store lists.
+    #[must_use]
+    pub fn expecting_own_uploads(self) -> Self {
+        Self {
+            lists_own_uploads: true,
+            ..self
         }
     }
 
@@ -112,7 +126,9 @@ impl Probe {
         }
         let size = self.storage.tuning().part_size;
         let large = noise(size + size / 2);
-        let sent = step(&mut report, Check::Upload, self.upload(&large)).await;
+        let (start, mut open) = (Instant::now(), Open::default());
+        let (sent, outcome) = apart(self.upload(&large, &mut open).await);
+        finish(&mut report, Check::Upload, start + open.took, outcome);
         match sent {
             Some(parts) => {
                 report.large = Some((large.len() as u64, parts));
@@ -120,12 +136,10 @@ impl Probe {
             }
             None => skip(&mut report, Check::Download, "nothing was uploaded"),
         }
-        step(
-            &mut report,
-            Check::Unfinished,
-            self.storage.list_unfinished(),
-        )
-        .await;
+        if open.listed.is_none() {
+            self.list_open(&mut open).await;
+        }
+        self.judge_open(&mut report, open);
         let written = |step: &Step| {
             matches!(step.check, Check::Write | Check::Upload)
                 && matches!(step.outcome, Outcome::Works)
@@ -186,8 +200,8 @@ impl Probe {
         finish(report, Check::Read, start, outcome);
     }
 
-    /// Sends `data` in parts, all at once, and gives their number.
-    async fn upload(&self, data: &Bytes) -> Result<u32> {
+    /// Sends `data` in parts, all at once, and gives their number. While the upload is open, open ones are listed.
+    async fn upload(&self, data: &Bytes, open: &mut Open) -> Result<u32> {
         let begun = self.storage.begin_upload(&self.large, ObjectKind::Volume);
         let upload: Arc<dyn Upload> = Arc::from(begun.await?);
         let size = usize::try_from(upload.part_size()).unwrap_or(usize::MAX);
@@ -204,13 +218,40 @@ impl Probe {
             sent = sent.and(part.unwrap_or_else(|_| Err(self.stopped(Op::PutPart))));
         }
         let completed = match sent {
-            Ok(()) => upload.complete(parts, data.len() as u64).await,
+            Ok(()) => {
+                self.list_open(open).await;
+                open.with_own = true;
+                upload.complete(parts, data.len() as u64).await
+            }
             Err(error) => Err(error),
         };
         if completed.is_err() {
             upload.abort().await.ok();
         }
         completed.map(|()| parts)
+    }
+
+    async fn list_open(&self, open: &mut Open) {
+        let start = Instant::now();
+        open.listed = Some(self.storage.list_unfinished().await);
+        open.took = start.elapsed();
+    }
+
+    fn judge_open(&self, report: &mut Report, open: Open) {
+        let expected = self.lists_own_uploads && open.with_own;
+        let own = |upload: &Unfinished| upload.name.as_ref() == Some(&self.large);
+        let outcome = match open.listed {
+            Some(Ok(listed)) if expected && !listed.iter().any(own) => Outcome::Skipped(
+                "the server does not list open uploads: let a rule of the bucket end old ones",
+            ),
+            Some(Err(error)) => Outcome::Failed(error),
+            _ => Outcome::Works,
+        };
+        report.steps.push(Step {
+            check: Check::Unfinished,
+            outcome,
+            took: open.took,
+        });
     }
 
     async fn read_large(&self, report: &mut Report, sent: &Bytes) {
@@ -271,18 +312,32 @@ impl Probe {
     }
 }
 
+/// What a listing of open uploads came to.
+#[derive(Debug, Default)]
+struct Open {
+    listed: Option<Result<Vec<Unfinished>>>,
+    /// One of ours was open then.
+    with_own: bool,
+    took: Duration,
+}
+
 async fn step<T>(
     report: &mut Report,
     check: Check,
     work: impl Future<Output = Result<T>>,
 ) -> Option<T> {
     let start = Instant::now();
-    let (value, outcome) = match work.await {
-        Ok(value) => (Some(value), Ok(())),
-        Err(error) => (None, Err(error)),
-    };
+    let (value, outcome) = apart(work.await);
     finish(report, check, start, outcome);
     value
+}
+
+/// A value, and whether there is one.
+fn apart<T>(result: Result<T>) -> (Option<T>, Result<()>) {
+    match result {
+        Ok(value) => (Some(value), Ok(())),
+        Err(error) => (None, Err(error)),
+    }
 }
 
 fn finish(report: &mut Report, check: Check, start: Instant, outcome: Result<()>) {
@@ -349,6 +404,19 @@ mod tests {
             let found = outcomes(op, action).await;
             assert_eq!(found, (expected.to_owned(), vec![]), "{op} {action:?}");
         }
+    }
+
+    /// The store in memory has no open uploads that others could see.
+    #[tokio::test]
+    async fn an_open_upload_that_is_not_listed_is_told_where_it_is_expected() {
+        let unfinished = |report: &Report| {
+            let mut steps = report.steps.iter();
+            let step = steps.find(|step| step.check == Check::Unfinished).unwrap();
+            matches!(step.outcome, Outcome::Skipped(_))
+        };
+        let probe = Probe::new(Arc::new(MemoryStorage::new()));
+        assert!(!unfinished(&probe.run().await));
+        assert!(unfinished(&probe.expecting_own_uploads().run().await));
     }
 
     #[tokio::test]

@@ -25,8 +25,20 @@ pub(super) fn delete(archive: &Archive<'_>, name: &str) -> Result<()> {
 /// backup is none the worse for it.
 pub(super) fn discard_uploads(archive: &Archive<'_>, span: Span) {
     if let Err(error) = try_discard_uploads(archive, span) {
-        let text = format!("uploads of the interrupted run may still take up space: {error}");
+        let told = with_hint(&error);
+        let text = format!("uploads of the interrupted run may still take up space: {told}");
         archive.monitor().event(Event::Warning(&text));
+    }
+}
+
+/// An error of the store with what can be done about it.
+fn with_hint(error: &Error) -> String {
+    match error {
+        Error::Storage(error) => match error.hint() {
+            Some(hint) => format!("{error} ({hint})"),
+            None => error.to_string(),
+        },
+        other => other.to_string(),
     }
 }
 

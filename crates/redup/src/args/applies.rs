@@ -94,8 +94,8 @@ pub(super) fn applies(spec: &OptionSpec, command: Command) -> bool {
         | Opt::S3UseSse
         | Opt::S3UseKms
         | Opt::S3KmsKeyId
-        | Opt::S3KmsGrant
-        | Opt::S3MultipartChunkSize => writes || command == Probe,
+        | Opt::S3KmsGrant => writes || command == Probe,
+        Opt::S3MultipartChunkSize => writes,
         Opt::S3RestoreTier | Opt::S3RestoreDays => has_archive && !deletes,
         _ => true,
     }

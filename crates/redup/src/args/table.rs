@@ -244,7 +244,7 @@ const S3: &[OptionSpec] = &[
     option(Opt::S3KmsKeyId, &[both("s3-kms-key-id")], NonEmpty, "The KMS key.").metavar("ID"),
     option(Opt::S3KmsGrant, &[both("s3-kms-grant")], NonEmpty, "Who gets full control.").metavar("GRANT"),
     option(Opt::S3MultipartChunkSize, &[both("s3-multipart-chunk-size")], Megabytes(1),
-        "Part size of an upload (default 8)."),
+        "Part size of an upload (default 8, at least 5)."),
     option(Opt::S3MultipartMaxProcs, &[both("s3-multipart-max-procs")], Int(1),
         "Parts that are sent at a time (default 8)."),
     option(Opt::S3MultipartMaxTimeout, &[old("s3-multipart-max-timeout")], Int(0),

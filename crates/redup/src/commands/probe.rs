@@ -88,7 +88,7 @@ fn probe_folder(session: &Session, folder: &Path, rows: &mut Rows, result: &mut 
             Row::failed("folder", None, error.into())
         }
     });
-    probe_store(session, Arc::new(storage), rows, result);
+    probe_store(session, Arc::new(storage), Probe::new, rows, result);
     // What was not there is not there afterwards. One that has got something in it stays.
     for folder in made {
         std::fs::remove_dir(folder).ok();
@@ -128,7 +128,8 @@ fn probe_s3(session: &Session, options: S3Options, rows: &mut Rows, result: &mut
             let region = storage.region();
             let found = format!("bucket found, region {region}");
             rows.push(Row::works("sign in", Some(start.elapsed())).detail(found));
-            probe_store(session, Arc::new(storage), rows, result);
+            let probe = |storage| Probe::new(storage).expecting_own_uploads();
+            probe_store(session, Arc::new(storage), probe, rows, result);
         }
         Err(error) => rows.push(Row::failed("sign in", Some(start.elapsed()), error.into())),
     }
@@ -185,11 +186,12 @@ fn family_row(family: &FamilyReach, other_works: bool) -> Row {
 fn probe_store(
     session: &Session,
     storage: Arc<dyn Storage>,
+    probe: fn(Arc<dyn Storage>) -> Probe,
     rows: &mut Rows,
     result: &mut ProbeResult,
 ) {
     let storage = Interruptible::new(storage);
-    let probe = Probe::new(Arc::new(storage.clone()));
+    let probe = probe(Arc::new(storage.clone()));
     let (last, runtime) = (probe.clone(), session.runtime.handle().clone());
     session.last_deed.set(move || {
         let tidy_up = async {

@@ -140,6 +140,25 @@ fn of_refusals() {
     );
 }
 
+/// An upload that a killed run left open, and nobody may give up.
+#[test]
+fn of_open_uploads_that_must_stay() {
+    let server = SeaweedServer::start();
+    let mut env = env_of(&server);
+    full(&env).ok();
+    let key = "path/duplicity-full.20240101T000000Z.vol1.difftar.gpg";
+    server.boto3(&format!(
+        "s3.create_multipart_upload(Bucket={BUCKET:?}, Key={key:?})"
+    ));
+    let proxy = Recorder::with_faults(&server, |request| {
+        let abort = request.operation() == "AbortMultipartUpload";
+        abort.then_some(Fault::Refused(403, "AccessDenied"))
+    });
+    env.set("AWS_ENDPOINT_URL_S3", proxy.endpoint_url());
+    let outcome = env.run(&redup(), "cleanup", ["--force", &*env.url]);
+    check("denied-abort", &outcome, LEFT, &proxy.endpoint_url());
+}
+
 #[test]
 fn of_a_server_that_does_not_answer() {
     let server = S3sServer::start();

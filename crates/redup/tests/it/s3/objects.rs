@@ -5,13 +5,17 @@ use std::fs;
 
 use redup_testkit::damage::find;
 use redup_testkit::env::TestEnv;
+use redup_testkit::faulty::Request;
 use redup_testkit::fixtures::TIMES;
 use redup_testkit::listing::Listing;
+use redup_testkit::recorder::Recorder;
+use redup_testkit::s3s::S3sServer;
 use redup_testkit::seaweed::SeaweedServer;
 use redup_testkit::server::S3Server;
 use redup_testkit::trees::{self, Node, Tree};
 
 use super::server_and_env;
+use super::servers::env;
 use crate::redup;
 
 #[test]
@@ -43,6 +47,23 @@ fn volumes_of_many_parts_are_what_the_manifest_says() {
     env.name = "fresh".to_owned();
     env.restored(&redup(), None)
         .assert_is(&expected, "from parts");
+}
+
+#[test]
+fn a_size_of_parts_that_s3_does_not_take_is_raised_and_told_once() {
+    let server = S3sServer::start();
+    let mut env = env(&server);
+    let recorder = Recorder::before(&server);
+    env.set("AWS_ENDPOINT_URL_S3", recorder.endpoint_url());
+    env.options = ["--volsize", "8", "--s3-multipart-chunk-size", "1"]
+        .map(str::to_owned)
+        .into();
+    trees::filler(20).write(&env.source());
+    let told = env.backup(&redup(), "full", TIMES[0]).ok().stdout;
+    let expected = "parts of 1 MiB are asked for, and have 5 MiB: the least that S3 takes";
+    assert_eq!(told.matches(expected).count(), 1, "{told}");
+    let whole = |request: &Request| request.operation() == "UploadPart" && request.len == 5 << 20;
+    assert!(recorder.seen().iter().any(whole));
 }
 
 /// An object of the server as boto3 sees it.

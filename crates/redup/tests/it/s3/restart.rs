@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use redup_testkit::damage::names;
 use redup_testkit::env::{Program, TestEnv};
+use redup_testkit::faulty::Fault;
 use redup_testkit::fixtures::TIMES;
 use redup_testkit::listing::Listing;
+use redup_testkit::recorder::Recorder;
 use redup_testkit::seaweed::SeaweedServer;
 use redup_testkit::server::S3Server;
 use redup_testkit::trees;
@@ -50,6 +52,26 @@ fn uploads_that_a_killed_run_left_open_are_freed_by_the_next_and_others_are_not(
         .ok()
         .never_says("may still take up space");
     assert_eq!(open_uploads(&server), others);
+}
+
+#[test]
+fn uploads_that_may_not_be_given_up_are_told_and_in_nobodys_way() {
+    let (server, mut env) = interrupted();
+    let first = stored(&server).into_keys().next().unwrap();
+    let last = first.replace(".vol1.", ".vol99.");
+    server.boto3(&format!(
+        "s3.create_multipart_upload(Bucket='backups', Key={last:?})"
+    ));
+    let denied = Recorder::with_faults(&server, |request| {
+        let abort = request.operation() == "AbortMultipartUpload";
+        abort.then_some(Fault::Refused(403, "AccessDenied"))
+    });
+    env.set("AWS_ENDPOINT_URL_S3", denied.endpoint_url());
+    env.backup(&redup(), "full", TIMES[1])
+        .ok()
+        .says("uploads of the interrupted run may still take up space: ")
+        .says("(s3:AbortMultipartUpload is needed on backups/path/to/*)");
+    assert!(open_uploads(&server).contains(&last));
 }
 
 #[test]
