@@ -17,6 +17,7 @@ use redup_storage::Access;
 use redup_volume::VolumeReader;
 
 use crate::archive_dir::ArchiveDir;
+use crate::signed::{SignedReader, decryptor};
 use crate::transfer::Transfer;
 use crate::volumes::ATTEMPTS;
 use crate::{Error, Event, KeyProvider, MetadataSync, Monitor, Result, Target};
@@ -297,24 +298,24 @@ impl<'t> Archive<'t> {
         self.archived.contains(name)
     }
 
-    /// A metadata file, unwrapped, from wherever it is.
+    /// A metadata file, unwrapped, from wherever it is. At its end it is an error when it lacks a signature that is
+    /// asked for.
     pub(crate) fn open_file(&self, file: &SetFile) -> Result<Box<dyn Read>> {
         let input: Box<dyn Read + Send> = match file.place {
             Place::Local => Box::new(BufReader::new(self.open_local(&file.name)?)),
             Place::Remote => Box::new(self.transfer.read(&file.name, self.length(&file.name))),
         };
-        let decryptor = match file.suffix {
-            Suffix::Gpg | Suffix::Gpgsm => Some(self.target.keys.decryptor()?),
-            Suffix::Plain | Suffix::Gzip => None,
-        };
-        let reader =
-            VolumeReader::new(file.suffix, decryptor.as_deref(), input).map_err(|source| {
-                Error::Volume {
-                    name: file.name.clone(),
-                    source,
-                }
-            })?;
-        Ok(Box::new(reader))
+        let keys = &*self.target.keys;
+        let signer = keys
+            .required_signer()
+            .filter(|signer| signer.metadata && file.place == Place::Remote);
+        let decryptor = decryptor(keys, signer, &file.name, file.suffix)?;
+        let reader = VolumeReader::new(file.suffix, decryptor.as_deref(), input)
+            .map_err(|error| volume_error(&file.name, error.into()))?;
+        Ok(match signer {
+            Some(signer) => Box::new(SignedReader::new(reader, signer, &file.name)),
+            None => Box::new(reader),
+        })
     }
 
     fn open_local(&self, name: &str) -> Result<File> {

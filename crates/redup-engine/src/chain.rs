@@ -175,14 +175,26 @@ impl Oddities {
     }
 }
 
-/// The engine's error inside an archive error, where a volume could not be opened; else the archive's.
+/// The engine's error inside an archive error, where a volume could not be opened or read; else the archive's.
 pub(crate) fn chain_error(error: ArchiveError) -> Error {
+    let archive = |error| Error::Archive(error);
     match error {
         ArchiveError::NextVolume { source } => match source.downcast::<Error>() {
             Ok(error) => *error,
-            Err(source) => Error::Archive(ArchiveError::NextVolume { source }),
+            Err(source) => archive(ArchiveError::NextVolume { source }),
         },
-        error => Error::Archive(error),
+        ArchiveError::InArchive { name, source } => {
+            let source = match *source {
+                ArchiveError::Read { offset, source } => match source.downcast::<Error>() {
+                    Ok(error) => return error,
+                    Err(source) => ArchiveError::Read { offset, source },
+                },
+                source => source,
+            };
+            let source = Box::new(source);
+            archive(ArchiveError::InArchive { name, source })
+        }
+        error => archive(error),
     }
 }
 

@@ -140,6 +140,9 @@ pub enum Error {
         /// The volume's hash.
         found: String,
     },
+    /// A volume that was checked was not the same when it was read again to be used.
+    #[error("volume {0} is damaged: it was another one when it was read again")]
+    AnotherVolume(String),
     /// A volume, or another object stored like one, cannot be encoded or decoded.
     #[error("cannot process {name}")]
     Volume {
@@ -158,9 +161,17 @@ pub enum Error {
         /// Bytes at the store.
         found: u64,
     },
-    /// A volume is not signed by the key asked for.
-    #[error("volume {name} is not signed by {expected}")]
+    /// An object is not signed by the key asked for.
+    #[error("{name} is not signed by {expected}")]
     WrongSigner {
+        /// Its name.
+        name: String,
+        /// The key asked for.
+        expected: String,
+    },
+    /// A signature is asked for, and this object cannot have one.
+    #[error("{name} is not encrypted, and so not signed by {expected}")]
+    NotSigned {
         /// Its name.
         name: String,
         /// The key asked for.

@@ -26,6 +26,7 @@ mod remove;
 mod report;
 mod restore;
 mod scratch;
+mod signed;
 mod state;
 mod thaw;
 pub mod transfer;
@@ -43,7 +44,7 @@ pub use list::{list, status};
 pub use monitor::{Event, Monitor, Silent, SourceSize};
 pub use options::{
     BackupKind, BackupOptions, JsonStat, KeyProvider, ListOptions, MakeJsonStat, MetadataSync,
-    RestoreOptions, Target, VerifyOptions, VolumeMode,
+    RestoreOptions, SignedBy, Target, VerifyOptions, VolumeMode,
 };
 pub use remove::{CleanupOptions, RemoveOptions, RemoveReport, Retention, cleanup, remove};
 pub use report::{

@@ -68,10 +68,21 @@ pub trait KeyProvider: Debug + Send + Sync {
     /// prove it against what is already there.
     fn is_symmetric(&self) -> bool;
 
-    /// The key that must have signed every volume that is read (`--sign-key` on restore).
-    fn required_signer(&self) -> Option<&str> {
+    /// Whose signature is asked of what is read (`--sign-key` on restore).
+    fn required_signer(&self) -> Option<&SignedBy> {
         None
     }
+}
+
+/// The key that must have signed every volume that is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedBy {
+    /// The key, as [`MessageReport::is_signed_by`](redup_openpgp::MessageReport::is_signed_by) takes it.
+    pub key: String,
+    /// Whether it must have signed manifests and signatures, too. What the archive dir has of them is trusted.
+    pub metadata: bool,
+    /// Whether what is not encrypted, and so cannot be signed, is read all the same.
+    pub unencrypted: bool,
 }
 
 /// Which kind of set a backup makes.

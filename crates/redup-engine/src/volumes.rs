@@ -1,7 +1,8 @@
 //! Reading volumes: nothing of a volume is used before all of it has been checked.
 //!
 //! A volume that fits into the memory budget is fetched once, checked while it arrives, and decoded from
-//! memory. A larger one, or any where reading twice costs nothing, is read once to check and once to decode.
+//! memory. A larger one, or any where reading twice costs nothing, is read once to check and once to decode, and
+//! the second time every 64 KiB are held against the first time before they are used.
 //! While one volume of a set is decoded, the next one is fetched and checked beside it.
 
 use std::collections::VecDeque;
@@ -14,9 +15,11 @@ use redup_difftar::difftar::Volume;
 use redup_format::filename::{Span, Suffix};
 use redup_volume::VolumeReader;
 
+use crate::archive::volume_error;
 use crate::count::{Count, Work};
 use crate::{Error, Event, Monitor, Result};
 
+mod again;
 mod ahead;
 mod check;
 mod incoming;
@@ -107,12 +110,9 @@ impl VolumeCursor<'_> {
         }
         let decryptor = checked.decryptor.as_deref();
         let reader = VolumeReader::new(volume.suffix, decryptor, volume.work.reader(checked.bytes))
-            .map_err(|source| {
-                let name = volume.object.as_ref().map(|(name, _)| name.clone());
-                Error::Volume {
-                    name: name.unwrap_or_default(),
-                    source,
-                }
+            .map_err(|error| {
+                let name = volume.object.as_ref().map(|(name, _)| name.as_str());
+                volume_error(name.unwrap_or_default(), error.into())
             })?;
         Ok(Box::new(reader))
     }
@@ -152,8 +152,10 @@ fn is_about_one_volume(error: &Error) -> bool {
         error,
         Error::MissingVolume { .. }
             | Error::HashMismatch { .. }
+            | Error::AnotherVolume(_)
             | Error::Volume { .. }
             | Error::OpenPgp { .. }
             | Error::WrongSigner { .. }
+            | Error::NotSigned { .. }
     )
 }

@@ -58,10 +58,15 @@ impl<'a> VolumeReader<'a> {
     /// about itself (empty for the other encodings).
     pub fn finish(mut self) -> Result<MessageReport> {
         io::copy(&mut self, &mut io::sink())?;
-        Ok(match self.decoder {
-            Decoder::OpenPgp(message) => message.report().clone(),
-            _ => MessageReport::default(),
-        })
+        Ok(self.report().cloned().unwrap_or_default())
+    }
+
+    /// What an OpenPGP message tells about itself, complete once it was read to its end; `None` for the other encodings.
+    pub fn report(&self) -> Option<&MessageReport> {
+        match &self.decoder {
+            Decoder::OpenPgp(message) => Some(message.report()),
+            Decoder::Plain(_) | Decoder::Empty | Decoder::Gzip(_) => None,
+        }
     }
 }
 

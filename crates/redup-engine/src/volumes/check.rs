@@ -4,12 +4,13 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
-use redup_format::filename::Suffix;
 use redup_openpgp::Decryptor;
 
 use super::PlannedVolume;
+use super::again::Again;
 use super::incoming::Incoming;
 use crate::checkpoint::hex;
+use crate::signed::decryptor;
 use crate::transfer::Transfer;
 use crate::{Error, KeyProvider, Result};
 
@@ -59,10 +60,8 @@ impl Checker {
             location: self.transfer.location(),
         };
         let (name, len) = volume.object.as_ref().ok_or_else(missing)?;
-        let decryptor = match volume.suffix {
-            Suffix::Gpg | Suffix::Gpgsm => Some(self.keys.decryptor()?),
-            Suffix::Plain | Suffix::Gzip => None,
-        };
+        let signer = self.keys.required_signer();
+        let decryptor = decryptor(&*self.keys, signer, name, volume.suffix)?;
         let mut attempt = 1;
         loop {
             let checked = self.check_once(volume, (name, *len), decryptor.clone(), cancelled);
@@ -94,7 +93,8 @@ impl Checker {
             Some(decryptor) => self.check_message(name, decryptor, &mut incoming),
             None => Ok(Vec::new()),
         };
-        let (found, kept) = incoming.finish()?;
+        let (first, kept) = incoming.finish()?;
+        let found = first.of_all();
         // What is not what was stored need not make sense.
         if let Some(expected) = volume.sha1.filter(|expected| *expected != found) {
             return Err(Error::HashMismatch {
@@ -106,7 +106,7 @@ impl Checker {
         let warnings = message?;
         let bytes: Box<dyn Read + Send> = match kept {
             Some(kept) => Box::new(kept),
-            None => Box::new(self.transfer.read(name, len)),
+            None => Box::new(Again::new(&self.transfer, name, first)),
         };
         Ok(Checked {
             bytes,
@@ -138,10 +138,7 @@ impl Checker {
             }
         };
         match signer {
-            Some(expected) if !report.is_signed_by(expected) => Err(Error::WrongSigner {
-                name: name.to_owned(),
-                expected: expected.to_owned(),
-            }),
+            Some(signer) if !report.is_signed_by(&signer.key) => Err(signer.missed(name)),
             _ => Ok(report
                 .warnings
                 .iter()

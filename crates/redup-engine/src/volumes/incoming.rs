@@ -5,8 +5,8 @@ use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::{Buf, Bytes};
-use sha1::{Digest, Sha1};
 
+use super::again::Beginnings;
 use crate::count::Work;
 use crate::transfer::{Hold, ObjectReader, Transfer};
 use crate::{Error, Result};
@@ -14,7 +14,7 @@ use crate::{Error, Result};
 /// Reads an object once, from its start. What is read is not checked yet.
 pub(super) struct Incoming<'a> {
     object: ObjectReader,
-    hash: Sha1,
+    hash: Beginnings,
     current: Bytes,
     kept: Option<Kept>,
     work: &'a Work,
@@ -38,7 +38,7 @@ impl<'a> Incoming<'a> {
                 Some(_) => transfer.read_held(name, len),
                 None => transfer.read(name, len),
             },
-            hash: Sha1::new(),
+            hash: Beginnings::default(),
             current: Bytes::new(),
             kept,
             work,
@@ -47,15 +47,15 @@ impl<'a> Incoming<'a> {
         }
     }
 
-    /// Reads what is left; the hash of all, and all of it if it was kept.
+    /// Reads what is left; the hashes of it, and all of it if it was kept.
     ///
     /// # Errors
     /// When the store has failed, now or before.
-    pub(super) fn finish(mut self) -> Result<([u8; 20], Option<Kept>)> {
+    pub(super) fn finish(mut self) -> Result<(Beginnings, Option<Kept>)> {
         while self.failure.is_none() && self.advance() {}
         match self.failure {
             Some(failure) => Err(failure),
-            None => Ok((self.hash.finalize().into(), self.kept)),
+            None => Ok((self.hash, self.kept)),
         }
     }
 

@@ -5,9 +5,11 @@
 mod concurrency;
 mod damage;
 mod history;
+mod hooked;
 mod hostile;
 mod progress;
 mod reading;
 mod remove;
 mod restart;
+mod signed;
 mod world;

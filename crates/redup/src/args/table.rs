@@ -149,7 +149,7 @@ const ENCRYPTION: &[OptionSpec] = &[
     option(Opt::HiddenEncryptKey, &[both("hidden-encrypt-key")], NonEmpty,
         "The same, without naming the key in the files.").metavar("KEY"),
     option(Opt::SignKey, &[both("sign-key")], NonEmpty,
-        "Sign with this key; on restore, accept nothing that it has not signed.").metavar("KEY"),
+        "Sign with this key; on restore, accept nothing that it has not signed (with --no-encryption: nothing encrypted).").metavar("KEY"),
     option(Opt::EncryptSignKey, &[both("encrypt-sign-key")], NonEmpty, "Both of these.").metavar("KEY"),
     option(Opt::SecretKeyFile, &[ours("secret-key-file")], File,
         "An exported key, secret or public, to use beside GnuPG's keyring; repeatable."),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use redup_engine::{Error, KeyProvider, VolumeMode};
+use redup_engine::{Error, KeyProvider, SignedBy, VolumeMode};
 use redup_openpgp::{
     Agent, AgentOptions, Compression, Decryptor, DecryptorOptions, Encryptor, EncryptorOptions,
     Keyring, KeyringOptions, Recipient, Secret, Signer,
@@ -28,6 +28,8 @@ pub(crate) struct Encryption {
     recipients: Vec<RecipientId>,
     /// The signing key; the last one named.
     sign_key: Option<String>,
+    /// What must be signed to be read, and by whom.
+    signed_by: Option<SignedBy>,
     compress: bool,
     algo: Option<CompressAlgo>,
     level: u32,
@@ -70,15 +72,25 @@ impl Encryption {
             .collect();
         key_files.extend(gpg.key_files);
         key_files.extend(super::file(args, Opt::EncryptSecretKeyring, environment));
+        let enabled = options.switch(Opt::Encryption, true);
+        let writes = args.command.is_backup();
+        let sign_key = sign_key(args);
+        // A backup signs, and goes on with what is there, as duplicity does.
+        let signed_by = sign_key.clone().map(|key| SignedBy {
+            key,
+            metadata: !writes,
+            unencrypted: !enabled,
+        });
         Ok(Self {
-            enabled: options.switch(Opt::Encryption, true),
+            enabled,
             recipients: recipients(args),
-            sign_key: sign_key(args),
+            sign_key,
+            signed_by,
             compress: options.switch(Opt::Compression, true),
             algo: gpg.compression,
             level,
             use_agent: options.flag(Opt::UseAgent),
-            writes: args.command.is_backup(),
+            writes,
             gnupg_home: gpg.homedir.or_else(|| environment.gnupg_home()),
             key_files,
             remarks: gpg.remarks,
@@ -316,8 +328,8 @@ impl KeyProvider for Keys {
         self.encryption.recipients.is_empty()
     }
 
-    fn required_signer(&self) -> Option<&str> {
-        self.encryption.sign_key.as_deref()
+    fn required_signer(&self) -> Option<&SignedBy> {
+        self.encryption.signed_by.as_ref()
     }
 }
 
@@ -365,6 +377,26 @@ mod tests {
         assert_eq!(ids, [("A", false), ("B", true), ("C", false)]);
         assert_eq!(read.sign_key.as_deref(), Some("C"));
         assert!(read.signer_is_recipient());
+    }
+
+    #[test]
+    fn who_reads_with_a_signing_key_asks_for_its_signature_on_everything() {
+        let asked = |line: &str| encryption(line).unwrap().signed_by;
+        let by = |metadata, unencrypted| {
+            let key = "K".to_owned();
+            Some(SignedBy {
+                key,
+                metadata,
+                unencrypted,
+            })
+        };
+        assert_eq!(asked("file:///t out"), None);
+        assert_eq!(asked("file:///t out --sign-key K"), by(true, false));
+        assert_eq!(
+            asked("verify file:///t out --encrypt-sign-key K --no-encryption"),
+            by(true, true)
+        );
+        assert_eq!(asked("src file:///t --sign-key K"), by(false, false));
     }
 
     #[test]

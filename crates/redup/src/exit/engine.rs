@@ -68,7 +68,13 @@ impl From<Error> for Failure {
             ),
             Error::HashMismatch { .. } => base(Code::HASH_MISMATCH)
                 .hint("--ignore-errors restores what can be rebuilt without it"),
+            Error::AnotherVolume(_) => base(Code::HASH_MISMATCH).hint(
+                "run it again; if it ends here again, the store, or something on the way to it, does not give the same bytes each time",
+            ),
             Error::WrongSigner { .. } => base(Code::WRONG_SIGNER),
+            Error::NotSigned { .. } => base(Code::WRONG_SIGNER).hint(
+                "if this backup was made without encryption, say so with --no-encryption; if not, somebody has put that there",
+            ),
             Error::EncryptionChanged { .. } => base(Code::ENCRYPTION_CHANGED)
                 .hint("repeat the options of the interrupted run, or remove its files"),
             Error::SourceMissing(_) => base(Code::COMMAND_LINE),

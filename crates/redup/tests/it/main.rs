@@ -26,6 +26,7 @@ mod s3;
 mod screens;
 mod selection;
 mod sidebyside;
+mod signing;
 
 /// The program under test.
 fn redup() -> Program {
