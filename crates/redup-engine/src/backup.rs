@@ -134,6 +134,7 @@ impl Run<'_> {
         }
         self.monitor.event(Event::Comparing);
         for change in self.changes(&plan.basis)?.all {
+            self.archive.target().go_on()?;
             match change.map_err(signature_error)? {
                 Change::Unchanged { .. } | Change::Unreadable { .. } => {}
                 _ => return Ok(false),
@@ -302,6 +303,7 @@ impl Run<'_> {
         Scanner {
             output,
             since,
+            target: self.archive.target(),
             monitor: self.monitor,
             max_blocksize: self.options.max_blocksize,
             start,

@@ -258,6 +258,9 @@ pub enum Error {
     /// A path that the format cannot hold.
     #[error("cannot store a path")]
     Member(#[from] redup_difftar::Error),
+    /// It was told to, by [`Target::stop`](crate::Target::stop).
+    #[error("stopped")]
+    Stopped,
     /// A part of the pipeline stopped without saying why.
     #[error("{0} stopped unexpectedly")]
     Internal(&'static str),

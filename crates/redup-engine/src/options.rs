@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use redup_format::filename::Naming;
 use redup_format::index::PathIndex;
@@ -11,7 +12,7 @@ use redup_openpgp::{Decryptor, Encryptor};
 use redup_select::{Links, Rules};
 use redup_storage::Storage;
 
-use crate::{BackupReport, Result};
+use crate::{BackupReport, Error, Result};
 
 /// Where a backup lives and what opens it.
 #[derive(Debug)]
@@ -34,6 +35,21 @@ pub struct Target {
     pub thaw: bool,
     /// What of the store's metadata the archive dir is brought in line with.
     pub sync: MetadataSync,
+    /// Set from outside when a run is to end before it is done. What goes on for long without the store looks at
+    /// it (the walk of a source, the wait for a thaw); what needs the store ends when the store is
+    /// [interrupted](redup_storage::Interruptible), so that whoever sets this interrupts it, too.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Target {
+    /// # Errors
+    /// [`Error::Stopped`] when this run is to end.
+    pub(crate) fn go_on(&self) -> Result<()> {
+        match self.stop.load(Ordering::Relaxed) {
+            true => Err(Error::Stopped),
+            false => Ok(()),
+        }
+    }
 }
 
 /// How the archive dir relates to the store's manifests and signatures.

@@ -84,9 +84,22 @@ fn wait(archive: &Archive<'_>, frozen: Vec<ObjectInfo>) -> Result<()> {
             return Ok(());
         }
         if !some_ready {
-            thread::sleep((start.elapsed() / 20).clamp(INTERVAL.0, INTERVAL.1));
+            pause(
+                archive,
+                (start.elapsed() / 20).clamp(INTERVAL.0, INTERVAL.1),
+            )?;
         }
     }
+}
+
+/// Lets time pass, unless the run is to end.
+fn pause(archive: &Archive<'_>, time: Duration) -> Result<()> {
+    let begun = Instant::now();
+    while let Some(left) = time.checked_sub(begun.elapsed()) {
+        archive.target().go_on()?;
+        thread::sleep(left.min(Duration::from_millis(100)));
+    }
+    archive.target().go_on()
 }
 
 fn archived(objects: &[ObjectInfo], location: String) -> Error {

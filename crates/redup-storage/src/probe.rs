@@ -113,6 +113,15 @@ impl Probe {
         }
     }
 
+    /// The same trial by another way to the store.
+    #[must_use]
+    pub fn by(&self, storage: Arc<dyn Storage>) -> Self {
+        Self {
+            storage,
+            ..self.clone()
+        }
+    }
+
     /// Tries everything that a backup and its restore need. A failure does not end it; what was
     /// written is deleted in any case.
     pub async fn run(&self) -> Report {

@@ -4,10 +4,12 @@ mod codes;
 mod engine;
 
 use std::error::Error;
+use std::sync::Arc;
 
 use crate::args::ArgsError;
 use crate::passphrase::PassphraseError;
-use crate::ui::{Level, LogError, Message, escape_lines};
+use crate::program::Program;
+use crate::ui::{Level, LogError, Message, Ui, escape_lines};
 
 pub(crate) use codes::Code;
 pub(crate) use engine::hint_below;
@@ -63,6 +65,25 @@ impl Failure {
         let cause = std::mem::replace(&mut failure.message, message.into());
         failure.causes.insert(0, cause);
         failure
+    }
+
+    /// A failure that needs no words: somebody knows already.
+    pub(crate) fn silent(code: Code) -> Self {
+        Self::new(code, "")
+    }
+
+    /// Tells it, under the name of the `program` that was called.
+    pub(crate) fn tell(&self, ui: &Ui, program: Program) {
+        if !self.message.is_empty() {
+            ui.say(&self.message(program.name()));
+        }
+    }
+
+    /// The same for what comes after the work, and so is told also after a signal.
+    pub(crate) fn tell_at_last(&self, ui: &Arc<Ui>, program: Program) {
+        if !self.message.is_empty() {
+            ui.say_at_last(&self.message(program.name()));
+        }
     }
 
     /// Adds the words by which programs tell failures of one code apart.

@@ -34,7 +34,7 @@ use env::Environment;
 use exit::{Code, Failure};
 use profiles::Wanted;
 use program::Program;
-use signals::LastDeed;
+use signals::Ending;
 use ui::{Ui, UiOptions};
 
 fn main() -> ExitCode {
@@ -66,10 +66,13 @@ fn main() -> ExitCode {
         None => profile.and_then(|profile| run_caught(program, words, profile, environment, &ui)),
     };
     let code = result.unwrap_or_else(|failure| {
-        ui.say(&failure.message(program.name()));
+        failure.tell(&ui, program);
         failure.code
     });
-    ExitCode::from(code.0)
+    match code {
+        Code::PIPE => signals::end_by_pipe(),
+        code => ExitCode::from(code.0),
+    }
 }
 
 /// Runs, and turns a panic, which the hook has reported, into its exit status.
@@ -87,8 +90,10 @@ fn run_caught(
             Ok(Code::SUCCESS)
         }
         Some(Wanted::Run(profile)) => {
-            let last_deed = last_deed(ui)?;
-            Ok(profile.run(environment, ui, &last_deed))
+            let ending = ending()?;
+            let code = profile.run(environment, ui, &ending);
+            ending.finish(ui);
+            Ok(code)
         }
         None => run(program, words, environment, ui),
     });
@@ -113,19 +118,30 @@ fn run(
         Parsed::Help(topic) => ui.print(&args::help(topic, program.name())),
         Parsed::Version => ui.print(&program.version()),
         Parsed::Run(args) => {
-            let last_deed = last_deed(ui)?;
-            return Ok(commands::run(program, args, environment, ui, last_deed)?.code);
+            let (ending, own) = (ending()?, Arc::clone(ui));
+            let given = ending.clone();
+            let command = move || {
+                let done = commands::run(program, args, environment, &own, given);
+                done.map_or_else(
+                    |failure| {
+                        failure.tell(&own, program);
+                        failure.code
+                    },
+                    |done| done.code,
+                )
+            };
+            let ended = ending.attend(ui, signals::SHORTLY, command);
+            ending.finish(ui);
+            return Ok(ended.and_then(Result::ok).unwrap_or(panics::CODE));
         }
     }
     Ok(Code::SUCCESS)
 }
 
 /// Handles signals from now on.
-fn last_deed(ui: &Arc<Ui>) -> Result<LastDeed, Failure> {
-    let last_deed = LastDeed::default();
-    signals::install(Arc::clone(ui), last_deed.clone())
-        .map_err(|error| Failure::from_error(Code::EXCEPTION, &error).extra("OSError"))?;
-    Ok(last_deed)
+fn ending() -> Result<Ending, Failure> {
+    signals::install()
+        .map_err(|error| Failure::from_error(Code::EXCEPTION, &error).extra("OSError"))
 }
 
 fn verbosity(options: &Options) -> u8 {

@@ -1,13 +1,18 @@
 //! Signals that end a run, and one that must not.
 //!
-//! An interrupted backup loses nothing: what is stored and recorded stays, and the next run goes on
-//! from there. So a signal gives up what is being uploaded, restores the terminal and ends the
-//! process, with the status that callers of duplicity know. Only what a profile has done afterwards, and the
-//! program that it runs at the moment, are seen to first.
+//! An interrupted backup loses nothing: what is stored and recorded stays, and the next run goes on from there. So
+//! a signal makes the work end where it is, gives up what is being uploaded, has a profile do what it does
+//! afterwards, and ends the process with the status that callers of duplicity know.
+//!
+//! The thread that listens notes the signal, tells the program that runs, and no more: it never prints and never
+//! waits, so that it hears the second signal, which ends the process at once, whatever hangs. All else is the main
+//! thread's: it has the work done by other threads ([`Ending::attend`]) and waits for their end, or for the signal
+//! and then not for long.
 
 use std::io;
-use std::process::{Child, ExitStatus};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::{Child, ChildStdout, Command, ExitStatus};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,108 +23,246 @@ use signal_hook::iterator::Signals;
 
 use crate::exit::Code;
 use crate::passphrase::restore_echo;
-use crate::ui::Ui;
+use crate::ui::{Level, Message, Ui};
 
-/// What is left to do when a signal ends the process. Clones share it.
+/// How long work that is told to end is waited for, when nothing follows it.
+pub(crate) const SHORTLY: Duration = Duration::from_secs(1);
+
+/// The same when something follows that wants it to have ended, and for a program.
+pub(crate) const PATIENTLY: Duration = Duration::from_secs(5);
+
+/// As large as the main thread's usually is.
+const STACK: usize = 8 << 20;
+
+/// The end that a signal asks for. Clones share it.
 #[derive(Clone, Default)]
-pub(crate) struct LastDeed(Arc<Mutex<State>>);
+pub(crate) struct Ending(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
 
 #[derive(Default)]
 struct State {
-    deed: Option<Deed>,
-    farewell: Option<Farewell>,
+    /// The first signal that came.
+    signal: Option<i32>,
+    /// Somebody was being asked for a passphrase then: that thread waits for the answer.
+    at_a_prompt: bool,
+    /// The main thread has begun to act on it.
+    noticed: bool,
+    /// What makes the work end.
+    interruption: Option<Box<dyn FnOnce() + Send>>,
+    /// That is being done.
+    interrupting: bool,
+    /// The program that runs.
     child: Option<(Pid, String)>,
-    /// Whether a signal has come.
-    ending: bool,
 }
 
-type Deed = Box<dyn FnOnce() + Send>;
-type Farewell = Box<dyn FnOnce(i32) + Send>;
+/// What became of work.
+pub(crate) type Attended<T> = Option<thread::Result<T>>;
 
-/// How long a program that is told to end is waited for.
-const TIME_TO_END: Duration = Duration::from_secs(5);
-
-impl LastDeed {
-    /// Does this before the end, in place of what was set before. It should be quick.
-    pub(crate) fn set(&self, deed: impl FnOnce() + Send + 'static) {
-        self.state().deed = Some(Box::new(deed));
+impl Ending {
+    /// The signal, when one has come.
+    pub(crate) fn signal(&self) -> Option<i32> {
+        self.state().signal
     }
 
-    /// Takes back what was set.
+    /// Makes the work end by this when a signal comes, in place of what was set before. It should be quick.
+    pub(crate) fn set(&self, interruption: impl FnOnce() + Send + 'static) {
+        let mut state = self.state();
+        if !state.noticed {
+            state.interruption = Some(Box::new(interruption));
+            return;
+        }
+        drop(state);
+        interruption();
+    }
+
+    /// Takes back what was set; waits for its end if it is under way.
     pub(crate) fn clear(&self) {
-        self.state().deed = None;
-    }
-
-    /// Does this last of all, with the number of the signal. It may take its time.
-    pub(crate) fn set_farewell(&self, farewell: impl FnOnce(i32) + Send + 'static) {
-        self.state().farewell = Some(Box::new(farewell));
-    }
-
-    /// Takes it back, to do the same without a signal. Does not return when one has come.
-    pub(crate) fn take_farewell(&self) {
-        self.go_on();
-        self.state().farewell = None;
-    }
-
-    /// Does not return when a signal has come: the process is about to end.
-    pub(crate) fn go_on(&self) {
-        while self.state().ending {
-            thread::park();
+        let mut state = self.state();
+        state.interruption = None;
+        while state.interrupting {
+            state = self.wait(state);
         }
     }
 
-    /// Has a program that redup runs told to end, too, when a signal comes before it has been waited for.
-    pub(crate) fn watch(&self, child: &Child, name: &str) -> Watched {
-        self.state().child = Some((Pid::from_child(child), name.to_owned()));
-        Watched(self.clone())
+    /// Does `work` on a thread of its own and waits for its end.
+    ///
+    /// Work during which a signal comes is interrupted and waited for only as long as `patience` says: without a
+    /// result it is still at it. What begins after the signal has all the time it wants.
+    pub(crate) fn attend<T: Send + 'static>(
+        &self,
+        ui: &Arc<Ui>,
+        patience: Duration,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Attended<T> {
+        let had_come = self.signal().is_some();
+        if had_come {
+            self.notice(ui);
+        }
+        let slot = Arc::new(Mutex::new(None));
+        let (filled, ending) = (Arc::clone(&slot), self.clone());
+        let work = move || {
+            let result = catch_unwind(AssertUnwindSafe(work));
+            *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+            drop(ending.state());
+            ending.0.changed.notify_all();
+        };
+        let thread = thread::Builder::new().name("work".to_owned());
+        if let Err(error) = thread.stack_size(STACK).spawn(work) {
+            return Some(Err(Box::new(error)));
+        }
+        let result = || slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut state = self.state();
+        while had_come || state.signal.is_none() {
+            if let Some(result) = result() {
+                return Some(result);
+            }
+            state = self.wait(state);
+        }
+        drop(state);
+        self.notice(ui);
+        let told = Instant::now();
+        let mut state = self.state();
+        let patience = match state.at_a_prompt {
+            true => Duration::ZERO,
+            false => patience,
+        };
+        loop {
+            if let Some(result) = result() {
+                return Some(result);
+            }
+            let Some(left) = patience.checked_sub(told.elapsed()) else {
+                break;
+            };
+            let waited = self.0.changed.wait_timeout(state, left);
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        let left = match state.child.take() {
+            Some((_, name)) => Some(name),
+            None => (patience > SHORTLY).then(|| "the work".to_owned()),
+        };
+        drop(state);
+        if let Some(left) = left {
+            let text = format!("{left} does not end; it is left running");
+            ui.say_at_last(&Message::new(Level::WARNING, text));
+        }
+        None
+    }
+
+    /// Starts a program, which is told to end, too, when a signal comes before it has ended.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(crate) fn spawn(&self, command: &mut Command, name: &str) -> io::Result<Running> {
+        let had_come = self.signal().is_some();
+        let child = command.spawn()?;
+        let mut state = self.state();
+        state.child = Some((Pid::from_child(&child), name.to_owned()));
+        if !had_come {
+            state.tell_child_of_signal();
+        }
+        drop(state);
+        let ending = self.clone();
+        Ok(Running { child, ending })
+    }
+
+    /// Ends the process when a signal has asked for it.
+    pub(crate) fn finish(&self, ui: &Arc<Ui>) {
+        if let Some(signal) = self.signal() {
+            self.notice(ui);
+            end_by(signal)
+        }
+    }
+
+    /// Says what happens, and makes the work end. Once.
+    fn notice(&self, ui: &Arc<Ui>) {
+        let mut state = self.state();
+        if std::mem::replace(&mut state.noticed, true) {
+            return;
+        }
+        let (signal, child) = (state.signal, state.child.clone());
+        let interruption = state.interruption.take();
+        state.interrupting = interruption.is_some();
+        drop(state);
+        ui.end();
+        if signal == Some(SIGINT) {
+            let text = "INT intercepted...exiting.";
+            ui.say_at_last(&Message::new(Level::INFO, text));
+        }
+        if let Some((_, name)) = child {
+            let text = format!("{name} is told to end, too");
+            ui.say_at_last(&Message::new(Level::WARNING, text));
+        }
+        if let Some(interruption) = interruption {
+            // Whatever becomes of it, what follows is still to be done.
+            drop(catch_unwind(AssertUnwindSafe(interruption)));
+            self.state().interrupting = false;
+            self.0.changed.notify_all();
+        }
+    }
+
+    /// A signal has come.
+    fn begin(&self, signal: i32, at_a_prompt: bool) {
+        let mut state = self.state();
+        state.signal = Some(signal);
+        state.at_a_prompt = at_a_prompt;
+        state.tell_child_of_signal();
+        drop(state);
+        self.0.changed.notify_all();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let state = self.0.state.lock();
+        state.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells the program that runs to end; gives its name.
-    fn tell_child(&self) -> Option<String> {
-        let state = self.state();
-        let (pid, name) = state.child.as_ref()?;
-        // It is there: what has ended is reaped only after this has forgotten it.
-        kill_process(*pid, Signal::TERM).ok();
-        Some(name.clone())
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let state = self.0.changed.wait(state);
+        state.unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// The same, and waits for it.
-    fn end_child(&self, ui: &Ui) {
-        let Some(name) = self.tell_child() else {
-            return;
-        };
-        ui.warning(format!("{name} is told to end, too"));
-        let told = Instant::now();
-        while self.state().child.is_some() {
-            if told.elapsed() > TIME_TO_END {
-                ui.warning(format!("{name} does not end; it is left running"));
-                break;
-            }
-            thread::sleep(Duration::from_millis(10));
+impl State {
+    /// Tells the program that runs to end, if a signal has come.
+    fn tell_child_of_signal(&self) {
+        if let (Some(_), Some((pid, _))) = (self.signal, &self.child) {
+            // It is there: what has ended is reaped only after this has forgotten it.
+            kill_process(*pid, Signal::TERM).ok();
         }
     }
 }
 
 /// A program that is told to end when a signal comes.
-pub(crate) struct Watched(LastDeed);
+pub(crate) struct Running {
+    child: Child,
+    ending: Ending,
+}
 
-impl Watched {
+impl Running {
+    /// What it prints, if that was asked for.
+    pub(crate) fn stdout(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
+    }
+
     /// Waits for its end.
     ///
     /// # Errors
     /// When the system cannot.
-    pub(crate) fn wait(self, child: &mut Child) -> io::Result<ExitStatus> {
+    pub(crate) fn wait(mut self) -> io::Result<ExitStatus> {
         let end = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        let pid = Pid::from_child(child);
+        let pid = Pid::from_child(&self.child);
         while let Err(Errno::INTR) = waitid(WaitId::Pid(pid), end) {}
         // From here on its number may be another's. A program that did not end when told may have left its
         // place to the next.
-        self.0.state().child.take_if(|(known, _)| *known == pid);
-        child.wait()
+        self.ending
+            .state()
+            .child
+            .take_if(|(known, _)| *known == pid);
+        self.child.wait()
     }
 }
 
@@ -127,51 +270,26 @@ impl Watched {
 ///
 /// # Errors
 /// When the system refuses the handlers.
-pub(crate) fn install(ui: Arc<Ui>, last_deed: LastDeed) -> io::Result<()> {
+pub(crate) fn install() -> io::Result<Ending> {
     // Caught, not acted on: the write that hits a limit on file sizes then fails with a message
     // instead of ending the process without one.
     signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
-    let await_end = move || {
+    let ending = Ending::default();
+    let told = ending.clone();
+    let listen = move || {
         let mut signals = signals.forever();
         let Some(signal) = signals.next() else { return };
-        restore_echo();
-        ui.end_bar();
-        if signal == SIGINT {
-            ui.info("INT intercepted...exiting.");
-        }
-        let (deed, farewell, child) = {
-            let mut state = last_deed.state();
-            state.ending = true;
-            (
-                state.deed.take(),
-                state.farewell.take(),
-                state.child.is_some(),
-            )
-        };
-        if deed.is_none() && farewell.is_none() && !child {
-            end_by(signal)
-        }
-        let last = last_deed.clone();
-        thread::spawn(move || {
-            last.end_child(&ui);
-            if let Some(deed) = deed {
-                deed();
-            }
-            if let Some(farewell) = farewell {
-                farewell(signal);
-            }
-            end_by(signal)
-        });
+        told.begin(signal, restore_echo());
         if let Some(signal) = signals.next() {
-            last_deed.tell_child();
+            told.state().tell_child_of_signal();
             end_by(signal)
         }
     };
     thread::Builder::new()
         .name("signals".to_owned())
-        .spawn(await_end)?;
-    Ok(())
+        .spawn(listen)?;
+    Ok(ending)
 }
 
 /// The status of a process that a signal ends, as a shell tells it.
@@ -200,4 +318,99 @@ fn end_by(signal: i32) -> ! {
     // By the signal itself, so that its parent sees what happened. Does not come back, unless it fails.
     drop(signal_hook::low_level::emulate_default_handler(signal));
     std::process::exit(128 + signal)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::ui::UiOptions;
+
+    const FOREVER: Duration = Duration::from_secs(3600);
+
+    fn ui() -> Arc<Ui> {
+        Arc::new(Ui::new(UiOptions {
+            verbosity: 0,
+            timestamps: false,
+            zone: TimeZone::UTC,
+            logs: Vec::new(),
+        }))
+    }
+
+    fn result<T>(attended: Attended<T>) -> Option<T> {
+        attended.map(|result| result.unwrap())
+    }
+
+    #[test]
+    fn work_is_done_and_its_panics_are_caught() {
+        let (ending, ui) = (Ending::default(), ui());
+        assert_eq!(result(ending.attend(&ui, FOREVER, || 7)), Some(7));
+        let panicked = ending.attend(&ui, FOREVER, || std::panic::resume_unwind(Box::new("oh")));
+        let panicked: Option<thread::Result<()>> = panicked;
+        assert!(panicked.unwrap().is_err());
+    }
+
+    #[test]
+    fn work_that_a_signal_interrupts_is_waited_for() {
+        let (ending, ui) = (Ending::default(), ui());
+        let own = ending.clone();
+        let ended = ending.attend(&ui, FOREVER, move || {
+            let (interrupt, interrupted) = mpsc::channel();
+            own.set(move || interrupt.send(()).unwrap());
+            own.begin(SIGTERM, false);
+            interrupted.recv().unwrap();
+            own.clear();
+            "in its own time"
+        });
+        assert_eq!(result(ended), Some("in its own time"));
+        assert_eq!(ending.signal(), Some(SIGTERM));
+    }
+
+    #[test]
+    fn work_that_does_not_end_is_left_alone_and_what_follows_is_done() {
+        let (ending, ui) = (Ending::default(), ui());
+        let own = ending.clone();
+        let (end, forever) = mpsc::channel::<()>();
+        let work = move || {
+            // One that fails is no reason to stay.
+            own.set(|| std::panic::resume_unwind(Box::new("oh")));
+            own.begin(SIGTERM, false);
+            forever.recv().ok();
+        };
+        assert!(ending.attend(&ui, Duration::ZERO, work).is_none());
+        assert_eq!(result(ending.attend(&ui, Duration::ZERO, || 1)), Some(1));
+        drop(end);
+    }
+
+    #[test]
+    fn who_asks_for_a_passphrase_is_not_waited_for() {
+        let (ending, ui) = (Ending::default(), ui());
+        let own = ending.clone();
+        let (end, answer) = mpsc::channel::<()>();
+        let ask = move || {
+            own.begin(SIGINT, true);
+            answer.recv().ok();
+        };
+        assert!(ending.attend(&ui, FOREVER, ask).is_none());
+        drop(end);
+    }
+
+    #[test]
+    fn a_program_is_told_to_end_and_its_end_is_seen() {
+        let (ending, ui) = (Ending::default(), ui());
+        let own = ending.clone();
+        let status = ending.attend(&ui, FOREVER, move || {
+            let child = own.spawn(Command::new("sleep").arg("3600"), "sleep");
+            own.begin(SIGTERM, false);
+            child.unwrap().wait().unwrap()
+        });
+        use std::os::unix::process::ExitStatusExt;
+        assert_eq!(result(status).unwrap().signal(), Some(SIGTERM));
+        // What begins after it is not meant.
+        let later = ending.spawn(&mut Command::new("true"), "true");
+        assert!(later.unwrap().wait().unwrap().success());
+    }
 }

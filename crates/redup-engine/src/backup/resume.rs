@@ -249,7 +249,7 @@ impl Resumer<'_> {
         let mut seen = 0;
         let hashed = job.run(
             file,
-            |_| {},
+            |_| Ok(()),
             |member| {
                 hash.update(&member.bytes[member.bytes.len() - PIECE..]);
                 seen += 1;

@@ -22,7 +22,7 @@ use super::measure::weigh;
 use super::resume::Start;
 use super::store_file::FileJob;
 use crate::archive::signature_error;
-use crate::{Error, Event, Monitor, Result, Statistics};
+use crate::{Error, Event, Monitor, Result, Statistics, Target};
 
 /// A source entry, as the comparison sees it.
 #[derive(Debug)]
@@ -79,6 +79,8 @@ impl Output {
 pub(super) struct Scanner<'a> {
     /// `None` when nothing is stored (dry run).
     pub(super) output: Option<Output>,
+    /// Says when to stop.
+    pub(super) target: &'a Target,
     pub(super) monitor: &'a dyn Monitor,
     pub(super) max_blocksize: Option<u32>,
     pub(super) start: Start,
@@ -95,6 +97,7 @@ impl Scanner<'_> {
         changes: impl Iterator<Item = Result<SourceChange, redup_difftar::Error>>,
     ) -> Result<()> {
         for change in changes {
+            self.target.go_on()?;
             match change.map_err(signature_error)? {
                 Change::Unchanged { source } => self.count_source(&source.0),
                 Change::Unreadable { error } => {
@@ -215,13 +218,14 @@ impl Scanner<'_> {
         let Some(output) = &self.output else {
             return Ok(0);
         };
-        let (monitor, start) = (self.monitor, &self.start);
+        let (target, monitor, start) = (self.target, self.monitor, &self.start);
         let source_bytes = &mut self.source_bytes;
         let stored = job.run(
             file,
             |count| {
                 *source_bytes += count;
                 monitor.event(Event::SourceBytes(*source_bytes));
+                target.go_on()
             },
             |member| {
                 let stored = start.has(&member);

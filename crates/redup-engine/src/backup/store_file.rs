@@ -41,12 +41,12 @@ pub(super) struct FileJob<'a> {
 }
 
 impl FileJob<'_> {
-    /// Reads the file to its end and hands over every member but the last, which
-    /// [`PieceEncoder::finish`] gives: the signature must be recorded before it leaves.
+    /// Reads the file to its end, unless told otherwise by `read_so_far`, and hands over every member but the last,
+    /// which [`PieceEncoder::finish`] gives: the signature must be recorded before it leaves.
     pub(super) fn run(
         &self,
         mut file: impl Read,
-        mut read_so_far: impl FnMut(u64),
+        mut read_so_far: impl FnMut(u64) -> Result<()>,
         mut sink: impl FnMut(Member) -> Result<()>,
     ) -> Result<StoredFile> {
         let mut signature = SignatureBuilder::new(block_len(self.len, self.max_blocksize));
@@ -71,7 +71,7 @@ impl FileJob<'_> {
                 }
             };
             read += bytes.len() as u64;
-            read_so_far(bytes.len() as u64);
+            read_so_far(bytes.len() as u64)?;
             signature.update(bytes);
             let out = match &mut delta {
                 Some(delta) => {

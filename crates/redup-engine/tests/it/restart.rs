@@ -1,10 +1,11 @@
 //! Runs that die anywhere are gone on with, and nothing is lost.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use redup_engine::{BackupKind, VolumeMode};
+use redup_engine::{BackupKind, Error, Event, Monitor, VolumeMode};
 use redup_storage::{Action, ErrorKind, Fault, FaultRule, Op, Storage, When};
-use redup_testkit::trees::{Node, Tree, filler, filler_edited, noise};
+use redup_testkit::trees::{Node, Tree, awkward, filler, filler_edited, noise};
 
 use crate::world::{Heard, World};
 
@@ -225,4 +226,47 @@ fn a_checkpoint_of_signatures_alone_is_swept_by_the_next_run() {
         .backup(BackupKind::Full, 1, &Heard::default())
         .unwrap();
     assert!(!part.exists());
+}
+
+/// Has the run told to stop when so many paths have gone by.
+struct Stopper {
+    stop: Arc<AtomicBool>,
+    left: AtomicU32,
+}
+
+impl Monitor for Stopper {
+    fn event(&self, event: Event<'_>) {
+        if let Event::SourcePath { .. } = event
+            && self.left.fetch_sub(1, Ordering::Relaxed) == 1
+        {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn a_run_that_is_told_to_stop_stops_at_any_path_and_the_next_goes_on() {
+    for kind in [BackupKind::Full, BackupKind::Incremental] {
+        for paths in [1, 2, 5] {
+            let world = World::new(VolumeMode::Plain);
+            world.put(&awkward(), None);
+            if kind == BackupKind::Incremental {
+                // Nothing has changed then: the store is asked for nothing while the source is gone through.
+                world
+                    .backup(BackupKind::Full, 0, &Heard::default())
+                    .unwrap();
+            }
+            let target = world.plain_target();
+            let stopper = Stopper {
+                stop: Arc::clone(&target.stop),
+                left: AtomicU32::new(paths),
+            };
+            let error = world.backup_to(&target, kind, 1, &stopper).unwrap_err();
+            assert!(matches!(error, Error::Stopped), "{error}");
+            assert!(stopper.left.into_inner() == 0, "it stops at once");
+            world.backup(kind, 1, &Heard::default()).unwrap();
+            let report = world.verify(true, &Heard::default()).unwrap();
+            assert_eq!((report.differences, report.failed), (0, 0));
+        }
+    }
 }

@@ -125,6 +125,7 @@ impl World {
             transfer_memory: 8 << 20,
             thaw: false,
             sync: MetadataSync::default(),
+            stop: Arc::default(),
         }
     }
 

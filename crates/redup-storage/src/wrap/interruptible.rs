@@ -1,7 +1,6 @@
-//! A store whose uploads can all be given up at once, for a run that is told to end.
+//! A store that can be left at once, for a run that is told to end.
 
 use std::collections::BTreeMap;
-use std::future::pending;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,7 +9,9 @@ use bytes::Bytes;
 use tokio::sync::{RwLock, watch};
 use tokio::task::JoinSet;
 
-use crate::{ObjectInfo, ObjectKind, Result, Storage, Tuning, Unfinished, Upload};
+use crate::{
+    Error, ErrorKind, ObjectInfo, ObjectKind, Op, Result, Storage, Tuning, Unfinished, Upload,
+};
 
 /// A store that can be interrupted. Clones share the state.
 ///
@@ -25,7 +26,7 @@ pub struct Interruptible {
 #[derive(Debug)]
 struct Shared {
     interrupted: watch::Sender<bool>,
-    /// Read by every call that sends something; written, once and for all, by the interruption.
+    /// Read by every call that sends something; written by the interruption, once the last has ended.
     sending: RwLock<()>,
     open: Mutex<Open>,
 }
@@ -50,14 +51,14 @@ impl Interruptible {
         }
     }
 
-    /// Stops whatever is being sent and aborts every open upload.
+    /// Makes every call fail, those under way and those to come, so that whoever works on the store comes to
+    /// an end; then aborts every open upload.
     ///
-    /// From here on no call that sends something returns: this is for a process about to end.
     /// An upload that cannot be aborted stays behind as an [`Unfinished`] one.
     pub async fn interrupt(&self) {
         self.shared.interrupted.send_replace(true);
         // An abort beside a part on its way may leave that part behind.
-        std::mem::forget(self.shared.sending.write().await);
+        drop(self.shared.sending.write().await);
         let uploads = std::mem::take(&mut self.shared.open().uploads);
         let mut aborts = JoinSet::new();
         for upload in uploads.into_values() {
@@ -65,6 +66,24 @@ impl Interruptible {
         }
         while aborts.join_next().await.is_some() {}
     }
+
+    fn object(&self, name: &str) -> String {
+        format!("{}/{name}", self.inner.location())
+    }
+
+    async fn call<T>(
+        &self,
+        op: Op,
+        name: &str,
+        call: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let answer = self.shared.unless_interrupted(call).await;
+        answer.unwrap_or_else(|| Err(interrupted(op, self.object(name))))
+    }
+}
+
+fn interrupted(op: Op, object: String) -> Error {
+    Error::new(ErrorKind::Other, op, object).with_detail("interrupted")
 }
 
 impl Shared {
@@ -72,16 +91,23 @@ impl Shared {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs a call that sends something, unless or until there is an interruption.
-    async fn send<T>(&self, call: impl Future<Output = T>) -> T {
-        let sending = self.sending.read().await;
+    /// Runs a call; `None` when there is an interruption before or meanwhile.
+    async fn unless_interrupted<T>(&self, call: impl Future<Output = T>) -> Option<T> {
         let mut interrupted = self.interrupted.subscribe();
         tokio::select! {
-            answer = call => return answer,
-            _ = interrupted.wait_for(|interrupted| *interrupted) => {}
+            biased;
+            _ = interrupted.wait_for(|interrupted| *interrupted) => None,
+            answer = call => Some(answer),
         }
-        drop(sending);
-        pending().await
+    }
+
+    /// Runs a call that sends something.
+    async fn send<T>(&self, call: impl Future<Output = Result<T>>) -> Option<Result<T>> {
+        let sending = async {
+            let _sending = self.sending.read().await;
+            call.await
+        };
+        self.unless_interrupted(sending).await
     }
 }
 
@@ -97,23 +123,25 @@ impl Storage for Interruptible {
     }
 
     async fn list(&self) -> Result<Vec<ObjectInfo>> {
-        self.inner.list().await
+        self.call(Op::List, "", self.inner.list()).await
     }
 
     async fn head(&self, name: &str) -> Result<ObjectInfo> {
-        self.inner.head(name).await
+        self.call(Op::Head, name, self.inner.head(name)).await
     }
 
     async fn thaw(&self, object: &ObjectInfo) -> Result<()> {
-        self.inner.thaw(object).await
+        let call = self.inner.thaw(object);
+        self.call(Op::Thaw, &object.name, call).await
     }
 
     async fn get(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
-        self.inner.get(name, range).await
+        self.call(Op::Get, name, self.inner.get(name, range)).await
     }
 
     async fn put(&self, name: &str, data: Bytes, kind: ObjectKind) -> Result<()> {
-        self.shared.send(self.inner.put(name, data, kind)).await
+        let put = self.shared.send(self.inner.put(name, data, kind)).await;
+        put.unwrap_or_else(|| Err(interrupted(Op::Put, self.object(name))))
     }
 
     async fn begin_upload(&self, name: &str, kind: ObjectKind) -> Result<Box<dyn Upload>> {
@@ -128,21 +156,26 @@ impl Storage for Interruptible {
                 inner,
                 shared,
                 number,
+                object: self.object(name),
             })
         });
-        Ok(Box::new(begun.await?))
+        let begun = begun.await;
+        let begun = begun.unwrap_or_else(|| Err(interrupted(Op::BeginUpload, self.object(name))));
+        Ok(Box::new(begun?))
     }
 
     async fn delete(&self, name: &str) -> Result<()> {
-        self.inner.delete(name).await
+        self.call(Op::Delete, name, self.inner.delete(name)).await
     }
 
     async fn list_unfinished(&self) -> Result<Vec<Unfinished>> {
-        self.inner.list_unfinished().await
+        let call = self.inner.list_unfinished();
+        self.call(Op::ListUnfinished, "", call).await
     }
 
     async fn discard_unfinished(&self, unfinished: &Unfinished) -> Result<()> {
-        self.inner.discard_unfinished(unfinished).await
+        let call = self.inner.discard_unfinished(unfinished);
+        self.call(Op::DiscardUnfinished, "", call).await
     }
 }
 
@@ -152,6 +185,14 @@ struct InterruptibleUpload {
     inner: Arc<dyn Upload>,
     shared: Arc<Shared>,
     number: u64,
+    object: String,
+}
+
+impl InterruptibleUpload {
+    async fn send(&self, op: Op, call: impl Future<Output = Result<()>>) -> Result<()> {
+        let sent = self.shared.send(call).await;
+        sent.unwrap_or_else(|| Err(interrupted(op, self.object.clone())))
+    }
 }
 
 #[async_trait]
@@ -162,15 +203,19 @@ impl Upload for InterruptibleUpload {
     }
 
     async fn put_part(&self, number: u32, data: Bytes) -> Result<()> {
-        self.shared.send(self.inner.put_part(number, data)).await
+        let sent = self.inner.put_part(number, data);
+        self.send(Op::PutPart, sent).await
     }
 
     async fn complete(&self, parts: u32, len: u64) -> Result<()> {
-        self.shared.send(self.inner.complete(parts, len)).await
+        let completed = self.inner.complete(parts, len);
+        self.send(Op::Complete, completed).await
     }
 
+    /// Left to the interruption, once there is one.
     async fn abort(&self) -> Result<()> {
-        self.inner.abort().await
+        let aborted = self.shared.unless_interrupted(self.inner.abort()).await;
+        aborted.unwrap_or(Ok(()))
     }
 }
 
@@ -182,10 +227,8 @@ impl Drop for InterruptibleUpload {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::{Action, Fault, FaultRule, FileStorage, Op, When};
+    use crate::{Action, Fault, FaultRule, FileStorage, When};
 
     fn file() -> (tempfile::TempDir, Arc<dyn Storage>) {
         let folder = tempfile::tempdir().unwrap();
@@ -229,23 +272,58 @@ mod tests {
         let upload = begun(&storage, "stuck").await;
         let part = tokio::spawn(async move {
             let sent = upload.put_part(1, Bytes::from_static(b"y")).await;
-            (upload, sent.is_ok())
+            upload.abort().await.unwrap();
+            sent
         });
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        // The hanging part is on its way.
+        while storage.shared.sending.try_write().is_ok() {
+            tokio::task::yield_now().await;
+        }
         storage.interrupt().await;
         assert_eq!(names(&folder), [""; 0]);
-        part.abort();
-        assert!(part.await.unwrap_err().is_cancelled(), "it never returns");
+        let error = part.await.unwrap().unwrap_err().to_string();
+        let expected = format!(
+            "cannot upload a part of {}/stuck: interrupted",
+            storage.location()
+        );
+        assert_eq!(error, expected);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn nothing_is_sent_after_an_interruption() {
+    #[tokio::test]
+    async fn an_answer_that_never_comes_is_not_waited_for() {
+        let (_folder, inner) = file();
+        let hang = FaultRule::new(Op::List, When::Nth(1), Action::Hang);
+        let storage = Interruptible::new(Arc::new(Fault::new(inner, [hang])));
+        let other = storage.clone();
+        let list = tokio::spawn(async move { other.list().await });
+        while storage.shared.interrupted.receiver_count() == 0 {
+            tokio::task::yield_now().await;
+        }
+        storage.interrupt().await;
+        let error = list.await.unwrap().unwrap_err().to_string();
+        assert!(error.ends_with(": interrupted"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_done_after_an_interruption() {
         let (folder, inner) = file();
+        inner
+            .put("old", Bytes::from_static(b"x"), ObjectKind::Manifest)
+            .await
+            .unwrap();
         let storage = Interruptible::new(inner);
         storage.interrupt().await;
-        let put = storage.put("late", Bytes::from_static(b"x"), ObjectKind::Manifest);
-        let put = tokio::time::timeout(Duration::from_secs(60), put);
-        put.await.unwrap_err();
-        assert_eq!(names(&folder), [""; 0]);
+        let data = Bytes::from_static(b"x");
+        storage.delete("old").await.unwrap_err();
+        storage.get("old", 0..1).await.unwrap_err();
+        storage
+            .put("late", data, ObjectKind::Manifest)
+            .await
+            .unwrap_err();
+        storage
+            .begin_upload("late", ObjectKind::Volume)
+            .await
+            .unwrap_err();
+        assert_eq!(names(&folder), ["old"]);
     }
 }

@@ -18,6 +18,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use redup_engine::{BackupReport, MetadataSync, Target};
@@ -25,19 +26,20 @@ use redup_format::time::Timestamp;
 use redup_select::Rules;
 use redup_storage::{Interruptible, Storage};
 use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 
 use crate::args::{Args, Command, Opt, names_with_json};
 use crate::config::{self, Encryption, Keys, Places};
 use crate::env::Environment;
 use crate::exit::{Code, Failure, command_line};
 use crate::program::Program;
-use crate::signals::{self, LastDeed};
+use crate::signals::Ending;
 use crate::times::Clock;
 use crate::ui::{Narrator, Ui, standard_offset};
 use points::Points;
 
-/// How long a signal waits for uploads to be given up at the store.
-const TIME_TO_GIVE_UP: Duration = Duration::from_secs(5);
+/// How long a signal waits for uploads to be given up at the store. What is left there, the next run gives up.
+const TIME_TO_GIVE_UP: Duration = Duration::from_secs(2);
 
 /// How a command ended.
 #[derive(Debug)]
@@ -53,8 +55,7 @@ impl From<Code> for Done {
     }
 }
 
-/// Does what `args` say. When a signal ends the process before, `last_deed` frees what is being
-/// uploaded.
+/// Does what `args` say, unless or until `ending` comes: what is being uploaded is then given up.
 ///
 /// # Errors
 /// With what ended the run.
@@ -63,7 +64,7 @@ pub(crate) fn run(
     args: Args,
     environment: Environment,
     ui: &Arc<Ui>,
-    last_deed: LastDeed,
+    ending: Ending,
 ) -> Result<Done, Failure> {
     if gives_a_result(&args) {
         ui.keep_stdout();
@@ -77,7 +78,7 @@ pub(crate) fn run(
     refuse_old_names(&args)?;
     remove::refuse_elsewhere(&args)?;
     json_or_nothing(&args)?;
-    let session = Session::new(program, args, environment, ui, last_deed)?;
+    let session = Session::new(program, args, environment, ui, ending)?;
     let code = match session.args.command {
         Command::Backup | Command::Full | Command::Incremental => return backup::run(&session),
         Command::Restore => restore::run(&session),
@@ -137,7 +138,14 @@ struct Session {
     places: Places,
     encryption: Encryption,
     runtime: Runtime,
-    last_deed: LastDeed,
+    ending: Ending,
+}
+
+impl Drop for Session {
+    /// The runtime lives as long as it is used.
+    fn drop(&mut self) {
+        self.ending.clear();
+    }
 }
 
 impl Session {
@@ -146,7 +154,7 @@ impl Session {
         args: Args,
         environment: Environment,
         ui: &Arc<Ui>,
-        last_deed: LastDeed,
+        ending: Ending,
     ) -> Result<Self, Failure> {
         let now = whole_seconds(SystemTime::now());
         let separator = args
@@ -178,7 +186,7 @@ impl Session {
             places,
             encryption,
             runtime,
-            last_deed,
+            ending,
         })
     }
 
@@ -193,9 +201,17 @@ impl Session {
             runtime,
             ..
         } = self;
-        let storage = config::open(&self.places.url, args, environment, ui, runtime.handle())?;
+        let (interrupt, interrupted) = oneshot::channel::<()>();
+        self.ending.set(move || drop(interrupt));
+        let storage = runtime.block_on(async {
+            tokio::select! {
+                storage = config::open(&self.places.url, args, environment, ui) => storage,
+                _ = interrupted => Err(Failure::silent(Code::GENERIC)),
+            }
+        })?;
+        let stop = Arc::new(AtomicBool::new(false));
         Ok(Target {
-            storage: self.interruptible(storage),
+            storage: self.interruptible(storage, Arc::clone(&stop)),
             runtime: runtime.handle().clone(),
             archive_dir: self.places.archive_dir.clone(),
             naming: config::naming(args),
@@ -203,6 +219,7 @@ impl Session {
             transfer_memory: config::transfer_memory(args),
             thaw: args.options.text(Opt::S3RestoreTier).is_some(),
             sync: self.sync(),
+            stop,
         })
     }
 
@@ -215,11 +232,12 @@ impl Session {
         }
     }
 
-    /// The store, with uploads that a signal gives up.
-    fn interruptible(&self, storage: Arc<dyn Storage>) -> Arc<dyn Storage> {
+    /// The store, which a signal interrupts, and what else has to `stop`.
+    fn interruptible(&self, storage: Arc<dyn Storage>, stop: Arc<AtomicBool>) -> Arc<dyn Storage> {
         let storage = Interruptible::new(storage);
         let (last, runtime) = (storage.clone(), self.runtime.handle().clone());
-        self.last_deed.set(move || {
+        self.ending.set(move || {
+            stop.store(true, Ordering::Relaxed);
             runtime.block_on(async {
                 drop(tokio::time::timeout(TIME_TO_GIVE_UP, last.interrupt()).await);
             });
@@ -290,7 +308,7 @@ fn written(result: io::Result<()>) -> Result<(), Failure> {
     #[error("cannot write to standard output")]
     struct CannotWrite(#[source] io::Error);
     match result {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => signals::end_by_pipe(),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::silent(Code::PIPE)),
         result => result.map_err(|error| {
             Failure::from_error(Code::EXCEPTION, &CannotWrite(error)).extra("OSError")
         }),

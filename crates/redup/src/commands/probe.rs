@@ -190,10 +190,11 @@ fn probe_store(
     rows: &mut Rows,
     result: &mut ProbeResult,
 ) {
+    let direct = Arc::clone(&storage);
     let storage = Interruptible::new(storage);
     let probe = probe(Arc::new(storage.clone()));
-    let (last, runtime) = (probe.clone(), session.runtime.handle().clone());
-    session.last_deed.set(move || {
+    let (last, runtime) = (probe.by(direct), session.runtime.handle().clone());
+    session.ending.set(move || {
         let tidy_up = async {
             storage.interrupt().await;
             drop(last.remove().await);

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use redup_s3::{ClassFlags, ClassPolicy, Encryption, Keys, S3Options, S3Storage, Thaw, ThawTier};
 use redup_storage::{FileStorage, Retry, RetryPolicy, S3Url, Storage, TargetUrl, UrlError};
-use tokio::runtime::Handle;
 
 use crate::args::{Args, Opt};
 use crate::env::Environment;
@@ -23,16 +22,15 @@ pub(crate) const DEFAULT_VOLSIZE: u64 = 200 << 20;
 ///
 /// # Errors
 /// When the URL means no store of ours, or the store does not answer or let us in.
-pub(crate) fn open(
+pub(crate) async fn open(
     url: &OsStr,
     args: &Args,
     environment: &Environment,
     ui: &Arc<Ui>,
-    runtime: &Handle,
 ) -> Result<Arc<dyn Storage>, Failure> {
     let storage: Arc<dyn Storage> = match store(url, args, environment, ui)? {
         Store::File(folder) => Arc::new(FileStorage::new(folder)),
-        Store::S3(options) => Arc::new(runtime.block_on(S3Storage::connect(*options))?),
+        Store::S3(options) => Arc::new(S3Storage::connect(*options).await?),
     };
     let told = Arc::clone(ui);
     let retry = Retry::new(storage, retry_policy(args)).observed(move |event| {

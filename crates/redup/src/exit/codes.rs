@@ -73,6 +73,8 @@ impl Code {
     pub(crate) const LISTED_PATH: Self = Self(72);
     /// A list of files without any.
     pub(crate) const NOTHING_LISTED: Self = Self(73);
+    /// Nobody reads the output any more: as a shell tells the end by SIGPIPE, which the process then dies of.
+    pub(crate) const PIPE: Self = Self(141);
     /// A hook of a profile failed. redup's own.
     pub(crate) const HOOK: Self = Self(80);
 }

@@ -88,13 +88,15 @@ impl Drop for Hidden {
 }
 
 /// Shows again what is typed, if a prompt is open: for the end of a prompt, and for a signal that ends
-/// the program in the middle of one.
-pub(crate) fn restore_echo() {
+/// the program in the middle of one. Gives whether one was.
+pub(crate) fn restore_echo() -> bool {
     let hidden = HIDDEN.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some((terminal, before)) = hidden {
-        // A terminal that is gone has nothing to restore.
-        tcsetattr(&terminal, OptionalActions::Now, &before).ok();
-    }
+    let Some((terminal, before)) = hidden else {
+        return false;
+    };
+    // A terminal that is gone has nothing to restore.
+    tcsetattr(&terminal, OptionalActions::Now, &before).ok();
+    true
 }
 
 /// One line without its end, read byte by byte so that what follows stays for whoever reads next; `None` at the end of the input.

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
 
 use toml::de::DeValue;
 
@@ -11,8 +12,8 @@ use super::settings::shown;
 use crate::args::{self, command_called, command_names};
 use crate::env::Environment;
 use crate::exit::{Code, Failure};
-use crate::signals::LastDeed;
-use crate::ui::Ui;
+use crate::signals::{Ending, status_of};
+use crate::ui::{Level, Message, Ui};
 
 /// When a hook is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,9 @@ const MOMENTS: [(&str, Moment); 4] = [
 /// Which commands they go with, when one is typed in place of what the profile does.
 const COMMANDS: &str = "commands";
 
+/// What runs a string.
+const SHELL: &str = "/bin/sh";
+
 /// What a profile has run before and after.
 #[derive(Clone, Debug)]
 pub(super) struct Hooks {
@@ -42,9 +46,12 @@ pub(super) struct Hooks {
 
 /// One program.
 #[derive(Clone, Debug)]
-struct Hook {
+pub(super) struct Hook {
     moment: Moment,
     words: Vec<String>,
+    /// What it is called in messages. Its other words, and a line for a shell, may be meant for nobody's eyes; only a
+    /// dry run shows them, which is asked for that.
+    program: String,
     /// As it stands in the file.
     shown: String,
     /// The file, line and key.
@@ -76,9 +83,12 @@ impl Hooks {
             return Err(item.unknown("there is no such hook", known));
         };
         for (words, shown) in programs(item)? {
+            let program = words.first().map_or("", String::as_str);
+            let program = if program == SHELL { "sh" } else { program }.to_owned();
             self.hooks.push(Hook {
                 moment,
                 words,
+                program,
                 shown,
                 place: item.place(),
             });
@@ -91,9 +101,14 @@ impl Hooks {
         self.commands.contains(&command)
     }
 
-    /// Whether there are none.
-    pub(super) fn is_empty(&self) -> bool {
-        self.hooks.is_empty()
+    /// Those that go behind.
+    pub(super) fn behind(&self, success: bool) -> Vec<Hook> {
+        let of_the_result = match success {
+            true => Moment::AfterSuccess,
+            false => Moment::AfterFailure,
+        };
+        let hooks = self.at(of_the_result).chain(self.at(Moment::After));
+        hooks.cloned().collect()
     }
 
     fn at(&self, moment: Moment) -> impl Iterator<Item = &Hook> {
@@ -113,7 +128,7 @@ fn programs(item: &Item<'_>) -> Result<Vec<(Vec<String>, String)>, Failure> {
     };
     match (item.value(), item.list()) {
         (DeValue::String(line), _) => {
-            let words = owned(vec!["/bin/sh", "-c", line]);
+            let words = owned(vec![SHELL, "-c", line]);
             Ok(vec![(words, shown(&[line.to_string()]))])
         }
         (_, Some(items)) if items.iter().all(|item| item.list().is_some()) => {
@@ -145,55 +160,45 @@ fn commands(item: &Item<'_>) -> Result<Vec<args::Command>, Failure> {
 }
 
 /// What runs hooks.
-pub(super) struct Runner<'a> {
-    pub(super) hooks: &'a Hooks,
-    pub(super) environment: &'a Environment,
-    pub(super) ui: &'a Ui,
-    pub(super) last_deed: &'a LastDeed,
+pub(super) struct Runner {
+    pub(super) environment: Environment,
+    pub(super) ui: Arc<Ui>,
+    pub(super) ending: Ending,
     /// Hooks are named and not run.
     pub(super) dry_run: bool,
-    /// A signal ends the process, and these are the last that it runs.
-    pub(super) farewell: bool,
 }
 
 /// Variables of a hook.
 pub(super) type Variables = Vec<(&'static str, OsString)>;
 
-impl Runner<'_> {
-    /// Runs those that go before, up to the first that fails.
+impl Runner {
+    /// Runs those that go before, up to the first that fails, or to a signal.
     ///
     /// # Errors
     /// When one fails.
-    pub(super) fn before(&self, variables: &Variables) -> Result<(), Failure> {
-        let mut hooks = self.hooks.at(Moment::Before);
-        hooks.try_for_each(|hook| self.run(hook, variables))
+    pub(super) fn before(&self, hooks: &Hooks, variables: &Variables) -> Result<(), Failure> {
+        let mut hooks = hooks.at(Moment::Before);
+        hooks.try_for_each(|hook| match self.ending.signal() {
+            Some(signal) => Err(Failure::silent(Code(status_of(signal)))),
+            None => self.run(hook, variables),
+        })
     }
 
-    /// Runs those that go behind, all of them. Gives those that failed.
-    pub(super) fn after(&self, success: bool, variables: &Variables) -> Vec<Failure> {
-        let of_the_result = match success {
-            true => Moment::AfterSuccess,
-            false => Moment::AfterFailure,
-        };
-        let hooks = self
-            .hooks
-            .at(of_the_result)
-            .chain(self.hooks.at(Moment::After));
-        hooks
-            .filter_map(|hook| self.run(hook, variables).err())
-            .collect()
-    }
-
-    fn run(&self, hook: &Hook, variables: &Variables) -> Result<(), Failure> {
+    /// Runs one. That it is ended by a signal that ends redup is no failure to be told.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub(super) fn run(&self, hook: &Hook, variables: &Variables) -> Result<(), Failure> {
         let key = hook.moment.key();
         if self.dry_run {
-            self.ui
-                .notice(format!("Would run hook {key}: {}", hook.shown));
+            self.say(
+                Level::NOTICE,
+                format!("Would run hook {key}: {}", hook.shown),
+            );
             return Ok(());
         }
-        // Its words may be meant for nobody's eyes, so that they are in no message.
-        let program = hook.shown.split(' ').next().unwrap_or_default();
-        self.ui.info(format!("Running hook {key}: {program}"));
+        let program = &hook.program;
+        self.say(Level::INFO, format!("Running hook {key}: {program}"));
         let mut command = Command::new(hook.words.first().map_or("", String::as_str));
         command
             .args(hook.words.get(1..).unwrap_or_default())
@@ -206,19 +211,21 @@ impl Runner<'_> {
             let text = format!("{}: {program} {what}", hook.place);
             Failure::new(Code::HOOK, text)
         };
-        let mut child = command.spawn().map_err(|error| {
+        let earlier = self.ending.signal();
+        let child = self.ending.spawn(&mut command, program).map_err(|error| {
             let message = format!("{}: cannot run {program}", hook.place);
             Failure::caused(Code::HOOK, message, &error)
         })?;
-        let status = self.last_deed.watch(&child, program).wait(&mut child);
-        if !self.farewell {
-            self.last_deed.go_on();
+        match (child.wait(), self.ending.signal()) {
+            (Ok(status), _) if status.success() => Ok(()),
+            (_, Some(signal)) if earlier.is_none() => Err(Failure::silent(Code(status_of(signal)))),
+            (Ok(status), _) => Err(failed(format!("ended with {}", ended(status)))),
+            (Err(error), _) => Err(failed(format!("cannot be waited for: {error}"))),
         }
-        match status {
-            Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(failed(format!("ended with {}", ended(status)))),
-            Err(error) => Err(failed(format!("cannot be waited for: {error}"))),
-        }
+    }
+
+    fn say(&self, level: Level, text: String) {
+        self.ui.say_at_last(&Message::new(level, text));
     }
 }
 

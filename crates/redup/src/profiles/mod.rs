@@ -23,7 +23,7 @@ use crate::config;
 use crate::env::Environment;
 use crate::exit::{Code, Failure, command_line};
 use crate::program::Program;
-use crate::signals::LastDeed;
+use crate::signals::Ending;
 use crate::ui::Ui;
 use file::ProfileFile;
 use hooks::Hooks;
@@ -90,8 +90,8 @@ pub(crate) fn wanted(
 
 impl ProfileRun {
     /// Runs it. Failures are told as they come.
-    pub(crate) fn run(self, environment: Environment, ui: &Arc<Ui>, last_deed: &LastDeed) -> Code {
-        self.sequence.run(environment, ui, last_deed)
+    pub(crate) fn run(self, environment: Environment, ui: &Arc<Ui>, ending: &Ending) -> Code {
+        self.sequence.run(environment, ui, ending)
     }
 }
 

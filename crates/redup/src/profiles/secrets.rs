@@ -14,7 +14,7 @@ use crate::config::expand;
 use crate::env::{Environment, PASSPHRASE, SIGN_PASSPHRASE};
 use crate::exit::{Code, Failure};
 use crate::passphrase::Secret;
-use crate::signals::LastDeed;
+use crate::signals::{Ending, status_of};
 
 /// The keys that say where a passphrase is.
 pub(super) const SECRET_KEYS: [&str; 4] = [
@@ -72,10 +72,10 @@ impl SecretSource {
     pub(super) fn get(
         &self,
         environment: &Environment,
-        last_deed: &LastDeed,
+        ending: &Ending,
     ) -> Result<Secret, Failure> {
         let all = match &self.way {
-            Way::Command(words) => self.printed(words, environment, last_deed)?,
+            Way::Command(words) => self.printed(words, environment, ending)?,
             Way::File(path) => {
                 let path = PathBuf::from(expand(OsStr::new(path), environment));
                 let file = open_private(&path).map_err(|failure| self.in_place(failure))?;
@@ -95,7 +95,7 @@ impl SecretSource {
         &self,
         words: &[String],
         environment: &Environment,
-        last_deed: &LastDeed,
+        ending: &Ending,
     ) -> Result<Secret, Failure> {
         let program = words.first().map(String::as_str).unwrap_or_default();
         let mut command = Command::new(program);
@@ -103,14 +103,16 @@ impl SecretSource {
         // It may need keys of its own, as for a store of secrets in the cloud.
         command.env_clear().envs(environment.variables());
         command.env_remove(PASSPHRASE).env_remove(SIGN_PASSPHRASE);
-        let mut child = command.stdout(Stdio::piped()).spawn().map_err(|error| {
+        command.stdout(Stdio::piped());
+        let mut child = ending.spawn(&mut command, program).map_err(|error| {
             let message = format!("{}: cannot run {program}", self.place);
             Failure::caused(Code::EXCEPTION, message, &error)
         })?;
-        let watched = last_deed.watch(&child, program);
-        let printed = child.stdout.take().map(bounded);
-        let status = watched.wait(&mut child);
-        last_deed.go_on();
+        let printed = child.stdout().map(bounded);
+        let status = child.wait();
+        if let Some(signal) = ending.signal() {
+            return Err(Failure::silent(Code(status_of(signal))));
+        }
         let (printed, status) = match (printed.transpose(), status) {
             (Ok(printed), Ok(status)) => (printed.unwrap_or_default(), status),
             (Err(error), _) | (_, Err(error)) => return Err(self.failed(&error.to_string())),

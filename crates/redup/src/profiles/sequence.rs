@@ -15,7 +15,7 @@ use crate::env::Environment;
 use crate::exit::{Code, Failure};
 use crate::panics;
 use crate::program::Program;
-use crate::signals::{self, LastDeed};
+use crate::signals::{self, Ending, PATIENTLY};
 use crate::ui::Ui;
 
 /// Everything that a run does.
@@ -52,7 +52,7 @@ struct Outcome {
 
 impl Sequence {
     /// Runs it. Failures are told as they come.
-    pub(super) fn run(self, environment: Environment, ui: &Arc<Ui>, last_deed: &LastDeed) -> Code {
+    pub(super) fn run(self, environment: Environment, ui: &Arc<Ui>, ending: &Ending) -> Code {
         let started = Instant::now();
         let variables = self.variables();
         let dry_run = self
@@ -60,57 +60,52 @@ impl Sequence {
             .iter()
             .all(|step| step.args.options.flag(Opt::DryRun));
         let hooks = self.hooks.clone();
-        let runner = Runner {
-            hooks: &hooks,
-            environment: &environment,
-            ui: ui.as_ref(),
-            last_deed,
+        let runner = Arc::new(Runner {
+            environment,
+            ui: Arc::clone(ui),
+            ending: ending.clone(),
             dry_run,
-            farewell: false,
+        });
+        let outcome = {
+            let (runner, variables) = (Arc::clone(&runner), variables.clone());
+            let (ui, ending) = (Arc::clone(ui), ending.clone());
+            move || match runner.before(&self.hooks, &variables) {
+                Ok(()) => self.steps(runner.environment.clone(), &ui, &ending),
+                Err(failure) => Outcome::failed(failure, None, &ui),
+            }
         };
-        if !hooks.is_empty() {
-            self.set_farewell(&runner, ui, started);
-        }
-        let outcome = match runner.before(&variables) {
-            Ok(()) => self.steps(environment.clone(), ui, last_deed),
-            Err(failure) => Outcome::failed(failure, None, ui),
+        let outcome = match (ending.attend(ui, PATIENTLY, outcome), ending.signal()) {
+            (Some(Ok(outcome)), None) => outcome,
+            (Some(Ok(outcome)), Some(_)) if outcome.code == Code::SUCCESS => outcome,
+            (_, Some(signal)) => Outcome::ended_by(signal),
+            (Some(Err(_)) | None, None) => Outcome::panicked(None),
         };
-        last_deed.take_farewell();
-        let variables = outcome.variables(variables, started);
         let mut code = outcome.code;
-        for failure in runner.after(code == Code::SUCCESS, &variables) {
-            ui.say(&failure.message(Program::Redup.name()));
+        let variables = Arc::new(outcome.variables(variables, started));
+        for hook in hooks.behind(code == Code::SUCCESS) {
+            let (runner, variables) = (Arc::clone(&runner), Arc::clone(&variables));
+            let run = move || {
+                let done = runner.run(&hook, &variables);
+                done.map_err(|failure| {
+                    failure.tell_at_last(&runner.ui, Program::Redup);
+                    failure.code
+                })
+            };
+            let failed = match ending.attend(ui, PATIENTLY, run) {
+                Some(Ok(done)) => done.err(),
+                Some(Err(_)) => Some(panics::CODE),
+                None => None,
+            };
             if code == Code::SUCCESS {
-                code = failure.code;
+                code = failed.unwrap_or(code);
             }
         }
         code
     }
 
-    /// What goes behind is run, too, when a signal ends the process.
-    fn set_farewell(&self, runner: &Runner<'_>, ui: &Arc<Ui>, started: Instant) {
-        let (hooks, environment) = (runner.hooks.clone(), runner.environment.clone());
-        let (ui, last_deed) = (Arc::clone(ui), runner.last_deed.clone());
-        let (variables, dry_run) = (self.variables(), runner.dry_run);
-        runner.last_deed.set_farewell(move |signal| {
-            let runner = Runner {
-                hooks: &hooks,
-                environment: &environment,
-                ui: &ui,
-                last_deed: &last_deed,
-                dry_run,
-                farewell: true,
-            };
-            let outcome = Outcome::ended_by(signal);
-            for failure in runner.after(false, &outcome.variables(variables, started)) {
-                ui.say(&failure.message(Program::Redup.name()));
-            }
-        });
-    }
-
-    /// Gets the passphrases and runs the commands, up to the first that does not end well.
-    fn steps(self, environment: Environment, ui: &Arc<Ui>, last_deed: &LastDeed) -> Outcome {
-        let environment = match with_secrets(environment, &self.secrets, last_deed) {
+    /// Gets the passphrases and runs the commands, up to the first that does not end well, or to a signal.
+    fn steps(self, environment: Environment, ui: &Arc<Ui>, ending: &Ending) -> Outcome {
+        let environment = match with_secrets(environment, &self.secrets, ending) {
             Ok(environment) => environment,
             Err(failure) => return Outcome::failed(failure, None, ui),
         };
@@ -118,14 +113,15 @@ impl Sequence {
         let mut report = None;
         let mut steps = self.steps.into_iter();
         while let Some(Planned { shown, args }) = steps.next() {
+            if let Some(signal) = ending.signal() {
+                return Outcome::ended_by(signal);
+            }
             if many {
                 ui.notice(format!("Profile {}: {shown}", self.profile));
             }
-            let (environment, last) = (environment.clone(), last_deed.clone());
-            let run = || commands::run(Program::Redup, args, environment, ui, last);
+            let (environment, ending) = (environment.clone(), ending.clone());
+            let run = || commands::run(Program::Redup, args, environment, ui, ending);
             let ended = catch_unwind(AssertUnwindSafe(run));
-            last_deed.clear();
-            last_deed.go_on();
             let outcome = match ended {
                 Ok(Ok(done)) => {
                     report = done.backup.or(report);
@@ -135,7 +131,7 @@ impl Sequence {
                     Outcome::complains(done.code, shown)
                 }
                 Ok(Err(failure)) => Outcome::failed(failure, Some(shown), ui),
-                Err(_) => Outcome::panicked(shown),
+                Err(_) => Outcome::panicked(Some(shown)),
             };
             let rest: Vec<_> = steps.map(|step| step.shown).collect();
             if !rest.is_empty() {
@@ -174,10 +170,10 @@ impl Sequence {
 fn with_secrets(
     mut environment: Environment,
     secrets: &[SecretSource],
-    last_deed: &LastDeed,
+    ending: &Ending,
 ) -> Result<Environment, Failure> {
     for source in secrets {
-        let secret = source.get(&environment, last_deed)?;
+        let secret = source.get(&environment, ending)?;
         environment = environment.with(source.variable, &secret);
     }
     Ok(environment)
@@ -185,11 +181,15 @@ fn with_secrets(
 
 impl Outcome {
     fn failed(failure: Failure, failed: Option<String>, ui: &Ui) -> Self {
-        ui.say(&failure.message(Program::Redup.name()));
+        failure.tell(ui, Program::Redup);
+        let error = match failure.code {
+            Code::PIPE => "nobody reads the output any more".to_owned(),
+            _ => failure.message,
+        };
         Self {
             code: failure.code,
             result: "failure",
-            error: Some(failure.message),
+            error: Some(error),
             failed,
             report: None,
         }
@@ -205,12 +205,12 @@ impl Outcome {
         }
     }
 
-    fn panicked(step: String) -> Self {
+    fn panicked(step: Option<String>) -> Self {
         Self {
             code: panics::CODE,
             result: "failure",
             error: Some("internal error".to_owned()),
-            failed: Some(step),
+            failed: step,
             report: None,
         }
     }

@@ -1,9 +1,6 @@
 //! The bar on the terminal: drawn over itself, and away before anything else is written.
 
 use std::io::Write;
-use std::sync::TryLockError;
-use std::thread;
-use std::time::Duration;
 
 use super::{Outputs, Ui};
 
@@ -33,7 +30,7 @@ impl Ui {
     /// Draws the line of the bar, in the place of the last one. It stays until something else is written.
     pub(crate) fn draw(&self, line: String) {
         let mut outputs = self.outputs();
-        if outputs.bar.held > 0 || outputs.bar.line.as_ref() == Some(&line) {
+        if self.has_ended() || outputs.bar.held > 0 || outputs.bar.line.as_ref() == Some(&line) {
             return;
         }
         // Over the old one: emptied first, it would flicker.
@@ -53,24 +50,6 @@ impl Ui {
         outputs.erase();
         outputs.bar.held += 1;
         HeldBar(self)
-    }
-
-    /// Takes the bar away for good, as the process ends: if that can be done soon, for who holds it may
-    /// wait for a terminal that takes nothing.
-    pub(crate) fn end_bar(&self) {
-        for _ in 0..20 {
-            let mut outputs = match self.outputs.try_lock() {
-                Ok(outputs) => outputs,
-                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => {
-                    thread::sleep(Duration::from_millis(10));
-                    continue;
-                }
-            };
-            outputs.erase();
-            outputs.bar.held += 1;
-            return;
-        }
     }
 }
 
@@ -165,25 +144,5 @@ mod tests {
         drop(second);
         ui.draw("two".into());
         assert_eq!(written(&kept), "\rtwo\x1b[K");
-    }
-
-    #[test]
-    fn nothing_is_drawn_after_the_end() {
-        let (ui, kept) = terminal();
-        ui.draw("one".into());
-        ui.end_bar();
-        ui.draw("two".into());
-        ui.notice("the last word");
-        assert_eq!(written(&kept), "\rone\x1b[K\r\x1b[Kthe last word\n");
-    }
-
-    #[test]
-    fn the_end_does_not_wait_for_a_terminal_that_takes_nothing() {
-        let (ui, kept) = terminal();
-        ui.draw("one".into());
-        let stuck = ui.outputs();
-        ui.end_bar();
-        drop(stuck);
-        assert_eq!(written(&kept), "\rone\x1b[K");
     }
 }

@@ -8,6 +8,7 @@ mod changes;
 mod compared;
 mod difference;
 mod drawn;
+mod end;
 mod escape;
 mod find;
 mod format;
@@ -71,6 +72,8 @@ pub(crate) struct Ui {
     zone: TimeZone,
     /// Standard output is for a result; messages go to standard error.
     result_only: AtomicBool,
+    /// Nothing is said any more but last words.
+    ended: AtomicBool,
     outputs: Mutex<Outputs>,
 }
 
@@ -106,6 +109,7 @@ impl Ui {
             timestamps,
             zone,
             result_only: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             outputs: Mutex::new(Outputs {
                 stdout,
                 stderr,
@@ -139,20 +143,23 @@ impl Ui {
     /// Says it on the terminal and on the log streams, if the verbosity lets it through. A stream
     /// that is closed is no error: the work goes on.
     pub(crate) fn say(&self, message: &Message) {
-        self.say_as(message, false);
+        self.say_as(message, false, false);
     }
 
     /// Says how far the work is: on a terminal in the place of the last such line.
     pub(crate) fn progress(&self, message: &Message) {
-        self.say_as(message, io::stdout().is_terminal());
+        self.say_as(message, io::stdout().is_terminal(), false);
     }
 
-    fn say_as(&self, message: &Message, replaceable: bool) {
+    fn say_as(&self, message: &Message, replaceable: bool, last: bool) {
         if !message.forced && !self.shows(message.level) {
             return;
         }
         let stanza = message.stanza();
         let mut outputs = self.outputs();
+        if self.has_ended() && !last {
+            return;
+        }
         for log in &mut outputs.logs {
             log.write_all(stanza.as_bytes()).ok();
         }
@@ -214,6 +221,9 @@ impl Ui {
     /// Writes part of what was asked for, and tells when that fails.
     fn write(&self, bytes: &[u8]) -> io::Result<()> {
         let mut outputs = self.outputs();
+        if self.has_ended() {
+            return Err(io::Error::other("interrupted"));
+        }
         let stream = &mut outputs.stdout;
         stream.write_all(bytes).and_then(|()| stream.flush())
     }
@@ -221,6 +231,9 @@ impl Ui {
     /// Prints text that was asked for (help, version) as it is.
     pub(crate) fn print(&self, text: &str) {
         let mut outputs = self.outputs();
+        if self.has_ended() {
+            return;
+        }
         outputs.erase();
         let stream = &mut outputs.stdout;
         stream

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::support::{go, place, typed};
+use super::support::{go, place, typed, wait_until_stuck, wordy};
 
 /// Starts a backup of 48 MiB that does not compress, and sends `signal` once two volumes are there.
 fn interrupted(signal: Signal) -> (redup_testkit::env::TestEnv, std::process::ExitStatus) {
@@ -82,4 +82,24 @@ fn a_termination_is_seen_as_one() {
         "verify --compare-data file://target source --no-encryption",
     )
     .ok();
+}
+
+#[test]
+fn a_run_ends_whose_output_nobody_takes() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let env = place();
+        wordy(&env);
+        let mut command = typed(&env, "full source file://target -v8 --no-encryption");
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        wait_until_stuck(&mut child);
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let status = child.wait().unwrap();
+        match signal {
+            Signal::INT => assert_eq!(status.code(), Some(4)),
+            _ => assert_eq!(status.signal(), Some(signal.as_raw())),
+        }
+        // Nothing of it is left in the way.
+        go(&env, "full source file://target --no-encryption").ok();
+    }
 }

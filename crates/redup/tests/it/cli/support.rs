@@ -3,8 +3,9 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, UNIX_EPOCH};
+use std::process::{Child, Command};
+use std::thread::sleep;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use redup_testkit::env::{Program, TestEnv};
 use redup_testkit::run::{Outcome, run};
@@ -87,4 +88,29 @@ pub(crate) fn dated(env: &TestEnv, name: &str, time: u64) {
     let file = fs::File::open(env.source().join(name)).unwrap();
     let time = UNIX_EPOCH + Duration::from_secs(time);
     file.set_modified(time).unwrap();
+}
+
+/// Adds so many files that a run that names each says more than a pipe holds.
+pub(crate) fn wordy(env: &TestEnv) {
+    for number in 0..2000 {
+        let name = format!("{number:0100}");
+        fs::write(env.source().join(name), "").unwrap();
+    }
+}
+
+/// Waits until a child's standard output, a pipe, is full and stays so.
+#[track_caller]
+pub(crate) fn wait_until_stuck(child: &mut Child) {
+    let started = Instant::now();
+    let mut seen = (0, 0);
+    while seen.1 < 50 {
+        let output = child.stdout.as_ref().unwrap();
+        let waiting = rustix::io::ioctl_fionread(output).unwrap();
+        let again = waiting > 1 << 15 && waiting == seen.0;
+        seen = (waiting, if again { seen.1 + 1 } else { 0 });
+        let ended = child.try_wait().unwrap();
+        let limit = Duration::from_secs(120);
+        assert!(ended.is_none() && started.elapsed() < limit, "{ended:?}");
+        sleep(Duration::from_millis(5));
+    }
 }

@@ -196,7 +196,7 @@ fn a_hook_behind_that_fails_is_told_and_the_others_are_run() {
     let env = with_profile(hooks);
     let outcome = go(&env, "run home").code(80);
     outcome
-        .says("after-success: kill ended with signal 9")
+        .says("after-success: sh ended with signal 9")
         .says("after: false ended with status 1");
     assert!(env.path("last").exists());
     assert!(!names(&env.target()).is_empty(), "the backup is there");
