@@ -22,7 +22,8 @@ pub(super) fn run(session: &Session) -> Result<Code, Failure> {
         Ok(()) => Ok(Code::SUCCESS),
         Err(_) if screen.refused => {
             let path = crate::args::lossy(session.word(0));
-            let text = format!("{path} is no text, and standard output is a terminal");
+            let from = if screen.begun { "from here on, " } else { "" };
+            let text = format!("{from}{path} is no text, and standard output is a terminal");
             Err(Failure::new(Code::GENERIC, text).hint("redirect it: > FILE"))
         }
         Err(Error::Output(error)) => written(Err(error)).map(|()| Code::SUCCESS),
@@ -71,8 +72,9 @@ fn explained(error: Error) -> Failure {
 /// settings.
 struct Screen<'a> {
     output: Output<'a>,
-    /// Nothing was written yet, to a terminal.
-    unseen: bool,
+    is_terminal: bool,
+    begun: bool,
+    in_a_line: bool,
     refused: bool,
 }
 
@@ -80,7 +82,9 @@ impl<'a> Screen<'a> {
     fn new(ui: &'a Ui) -> Self {
         Self {
             output: Output::new(ui),
-            unseen: ui.stdout_is_terminal(),
+            is_terminal: ui.stdout_is_terminal(),
+            begun: false,
+            in_a_line: false,
             refused: false,
         }
     }
@@ -88,10 +92,16 @@ impl<'a> Screen<'a> {
 
 impl Write for Screen<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if std::mem::take(&mut self.unseen) && !is_text(bytes) {
+        if self.is_terminal && !is_text(bytes) {
             self.refused = true;
+            if self.in_a_line {
+                // What is said about it begins on a line of its own.
+                self.output.write_all(b"\n")?;
+            }
             return Err(io::ErrorKind::InvalidData.into());
         }
+        self.begun = true;
+        self.in_a_line = !bytes.ends_with(b"\n");
         self.output.write(bytes)
     }
 
@@ -100,11 +110,11 @@ impl Write for Screen<'_> {
     }
 }
 
-/// Whether a file that begins like this is one to read. Of the control characters, texts have white space, and what
+/// Whether a file with this in it is one to read. Of the control characters, texts have white space, and what
 /// makes parts of them bold or coloured.
-fn is_text(start: &[u8]) -> bool {
+fn is_text(piece: &[u8]) -> bool {
     let strange = |byte: &u8| matches!(byte, 0..=7 | 14..=26 | 28..=31 | 127);
-    !start.iter().any(strange)
+    !piece.iter().any(strange)
 }
 
 #[cfg(test)]

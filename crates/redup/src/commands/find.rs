@@ -8,6 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{Session, troubled, written};
 use crate::args::Opt;
+use crate::config;
 use crate::exit::{Code, Failure, command_line};
 use crate::ui::{self, JsonLines, Output, json};
 
@@ -47,8 +48,11 @@ fn search(session: &Session, options: &FindOptions) -> Result<Code, Failure> {
         let mut output = Output::new(ui);
         let report = redup_engine::find(&target, options, &narrator, |found| {
             output.lines(&ui::found(found, ui.zone()))
-        })?;
-        written(output.finish())?;
+        });
+        // What was found before a failure was found.
+        let end = output.finish();
+        let report = report?;
+        written(end)?;
         report
     };
     if report.found == 0 {
@@ -70,11 +74,7 @@ fn pattern(session: &Session) -> Result<Pattern, Failure> {
     let mut modes = options
         .iter()
         .filter(|occurrence| occurrence.spec.id == Opt::FilterMode);
-    let mode = match modes.next_back().map(|occurrence| occurrence.name.as_str()) {
-        Some("filter-literal") => Mode::Literal,
-        Some("filter-regexp") => Mode::Regexp,
-        _ => Mode::Glob,
-    };
+    let mode = modes.next_back().map_or(Mode::Glob, config::mode);
     let pattern = Pattern::new(
         session.word(0).as_bytes(),
         mode,

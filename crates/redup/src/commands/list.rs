@@ -9,8 +9,9 @@ use redup_format::time::Timestamp;
 use super::{Points, Session, written};
 use crate::args::Opt;
 use crate::exit::{Code, Failure};
+use crate::program::Program;
 use crate::ui::{
-    JsonLines, Level, Message, Ui, json, path_bytes, path_text, quote_word, type_word,
+    JsonLines, Level, Message, Output, Ui, json, path_bytes, path_text, quote_word, type_word,
 };
 
 pub(super) fn run(session: &Session) -> Result<Code, Failure> {
@@ -31,10 +32,21 @@ pub(super) fn run(session: &Session) -> Result<Code, Failure> {
         let _ = lines.begin(begin);
         written(lines.end(json::ListEnd { paths }, true))?;
     } else {
-        redup_engine::list(&target, &options, &points, |index, state| {
-            ui.say(&line(index, state, ui));
+        // As duplicity, it is messages, which may get lost.
+        let messages = session.program == Program::Duplicity;
+        let mut output = Output::new(ui);
+        let listed = redup_engine::list(&target, &options, &points, |index, state| {
+            let line = line(index, state, ui);
+            match messages {
+                true => ui.say(&line),
+                false => return output.message(&line),
+            }
             ControlFlow::Continue(())
-        })?;
+        });
+        // What there is of it is good.
+        let end = output.finish();
+        listed?;
+        written(end)?;
     }
     Ok(Code::SUCCESS)
 }

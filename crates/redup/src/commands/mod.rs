@@ -35,7 +35,7 @@ use crate::exit::{Code, Failure, command_line};
 use crate::program::Program;
 use crate::signals::Ending;
 use crate::times::Clock;
-use crate::ui::{Narrator, Ui, standard_offset};
+use crate::ui::{Narrator, Output, Ui, standard_offset};
 use points::Points;
 
 /// How long a signal waits for uploads to be given up at the store. What is left there, the next run gives up.
@@ -99,7 +99,7 @@ pub(crate) fn run(
 }
 
 /// Whether standard output is for what was asked for alone, so that a program can read it.
-fn gives_a_result(args: &Args) -> bool {
+pub(crate) fn gives_a_result(args: &Args) -> bool {
     let always = matches!(args.command, Command::Find | Command::Diff | Command::Cat);
     always || args.options.flag(Opt::Json)
 }
@@ -250,6 +250,7 @@ impl Session {
         Narrator::new(Arc::clone(&self.ui), self.places.archive_dir.clone())
             .dry_run(self.flag(Opt::DryRun))
             .ignore_errors(self.flag(Opt::IgnoreErrors))
+            .json(self.flag(Opt::Json))
     }
 
     /// The local source or target; every command that asks has one.
@@ -300,6 +301,14 @@ fn troubled(failure: Failure) -> Failure {
         },
         _ => failure,
     }
+}
+
+/// Writes a result that is small.
+fn printed(ui: &Ui, text: &str) -> Result<(), Failure> {
+    let mut output = Output::new(ui);
+    // The end tells whether it could be written.
+    let _ = output.lines(text);
+    written(output.finish())
 }
 
 /// What becomes of a result that could not be written: where nobody reads it any more, the run ends without a word.

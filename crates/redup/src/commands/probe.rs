@@ -8,7 +8,7 @@ use redup_s3::{FamilyReach, Reach, S3Options, S3Storage};
 use redup_storage::probe::{Check, Outcome, Probe, Report};
 use redup_storage::{Error, FileStorage, Interruptible, Storage};
 
-use super::{Session, TIME_TO_GIVE_UP};
+use super::{Session, TIME_TO_GIVE_UP, printed};
 use crate::args::Opt;
 use crate::config::{self, Store};
 use crate::exit::{Code, Failure};
@@ -33,8 +33,8 @@ pub(super) fn run(session: &Session) -> Result<Code, Failure> {
     let code = rows.worst();
     result.rows = rows;
     match session.flag(Opt::Json) {
-        true => session.ui.print(&result.json()),
-        false => session.ui.print(&result.table()),
+        true => printed(&session.ui, &result.json())?,
+        false => printed(&session.ui, &result.table())?,
     }
     Ok(code)
 }

@@ -67,15 +67,22 @@ const KEEPS: [(Opt, Period); 5] = [
     (Opt::KeepYearly, Period::Year),
 ];
 
-/// Refuses the options of `prune` to any other command, which would take no notice of them.
+/// Refuses the options of `prune` and `find` to any other command, which would take no notice of them. duplicity's own
+/// are taken everywhere, as wrappers pass the same ones to all commands.
 pub(super) fn refuse_elsewhere(args: &Args) -> Result<(), Failure> {
-    let is_keep = |found: &&Occurrence| KEEPS.iter().any(|(option, _)| *option == found.spec.id);
-    match args.options.iter().find(is_keep) {
-        Some(found) if args.command != Command::Prune => {
-            Err(command_line(format!("--{} is for prune only", found.name)))
+    let of = |found: &Occurrence| match found.spec.id {
+        Opt::NewestChain => Some((Command::Find, "find")),
+        id if KEEPS.iter().any(|(option, _)| *option == id) => Some((Command::Prune, "prune")),
+        _ => None,
+    };
+    for found in args.options.iter() {
+        if let Some((command, name)) = of(found)
+            && args.command != command
+        {
+            return Err(command_line(format!("--{} is for {name} only", found.name)));
         }
-        _ => Ok(()),
     }
+    Ok(())
 }
 
 /// What the options of `prune` keep, on this machine's calendar.

@@ -4,10 +4,11 @@ use redup_engine::{SetChanges, Target};
 use redup_format::index::PathIndex;
 use redup_format::manifest::FileChange;
 
-use super::{Session, written};
+use super::{Session, printed, written};
 use crate::args::Opt;
 use crate::config;
 use crate::exit::{Code, Failure, command_line};
+use crate::program::Program;
 use crate::ui::{JsonLines, Output, file_history, json, set_changes, status, stored_statistics};
 
 pub(super) fn run(session: &Session) -> Result<Code, Failure> {
@@ -47,7 +48,14 @@ pub(super) fn run(session: &Session) -> Result<Code, Failure> {
             status(&report.collection, &session.places.archive_dir, zone)
         }
     };
-    session.ui.say(&message);
+    if session.program == Program::Duplicity {
+        session.ui.say(&message);
+        return Ok(Code::SUCCESS);
+    }
+    let mut output = Output::new(&session.ui);
+    // The end tells whether it could be written.
+    let _ = output.message(&message);
+    written(output.finish())?;
     Ok(Code::SUCCESS)
 }
 
@@ -62,10 +70,7 @@ fn as_json(
         let report = redup_engine::status(target, &narrator)?;
         let dir = &session.places.archive_dir;
         let text = json::status(&report, &session.shown_target(), dir);
-        let mut output = Output::new(&session.ui);
-        // The end tells whether it could be written.
-        let _ = output.lines(&text);
-        written(output.finish())?;
+        printed(&session.ui, &text)?;
         return Ok(Code::SUCCESS);
     }
     let sets = redup_engine::changes(target, false, &narrator)?;

@@ -27,7 +27,7 @@ pub(crate) use gpg_options::{CompressAlgo, GpgOptions};
 pub(crate) use host::Host;
 pub(crate) use keys::{Encryption, Keys};
 pub(crate) use memory::transfer_memory;
-pub(crate) use rules::{ArchiveRules, announced_lists, archive_rules, rules};
+pub(crate) use rules::{ArchiveRules, announced_lists, archive_rules, mode, rules};
 pub(crate) use store::{Store, open, shown, store, volsize};
 
 /// Where a backup is, and where its archive dir is.

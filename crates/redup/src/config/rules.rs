@@ -125,7 +125,8 @@ pub(crate) fn archive_rules(
     }
 }
 
-fn mode(occurrence: &Occurrence) -> Mode {
+/// What an option says that changes how patterns are read.
+pub(crate) fn mode(occurrence: &Occurrence) -> Mode {
     match occurrence.name.as_str() {
         "filter-literal" => Mode::Literal,
         "filter-regexp" => Mode::Regexp,

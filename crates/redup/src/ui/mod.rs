@@ -87,6 +87,15 @@ struct Outputs {
     bar: DrawnBar,
 }
 
+impl Outputs {
+    fn log(&mut self, message: &Message) {
+        let stanza = message.stanza();
+        for log in &mut self.logs {
+            log.write_all(stanza.as_bytes()).ok();
+        }
+    }
+}
+
 impl Ui {
     /// Speaks to the process's streams.
     pub(crate) fn new(options: UiOptions) -> Self {
@@ -148,21 +157,19 @@ impl Ui {
 
     /// Says how far the work is: on a terminal in the place of the last such line.
     pub(crate) fn progress(&self, message: &Message) {
-        self.say_as(message, io::stdout().is_terminal(), false);
+        let replaceable = self.stdout_is_terminal() && !self.is_result_only();
+        self.say_as(message, replaceable, false);
     }
 
     fn say_as(&self, message: &Message, replaceable: bool, last: bool) {
-        if !message.forced && !self.shows(message.level) {
+        let Some(line) = self.line(message) else {
             return;
-        }
-        let stanza = message.stanza();
+        };
         let mut outputs = self.outputs();
         if self.has_ended() && !last {
             return;
         }
-        for log in &mut outputs.logs {
-            log.write_all(stanza.as_bytes()).ok();
-        }
+        outputs.log(message);
         if message.text.is_empty() {
             return;
         }
@@ -170,7 +177,7 @@ impl Ui {
             true => "\x1b[F\x1b[2K",
             false => "",
         };
-        let line = format!("{up}{}{}\n", self.stamp(message.level), message.text);
+        let line = format!("{up}{line}");
         outputs.erase();
         let to_stderr = message.level < Level::WARNING || self.is_result_only();
         let stream = if to_stderr {
@@ -182,6 +189,25 @@ impl Ui {
             .write_all(line.as_bytes())
             .and_then(|()| stream.flush())
             .ok();
+    }
+
+    /// Says it on the log streams alone; gives the line for whoever prints it.
+    fn log(&self, message: &Message) -> Option<String> {
+        let line = self.line(message)?;
+        let mut outputs = self.outputs();
+        if self.has_ended() {
+            return None;
+        }
+        outputs.log(message);
+        (!message.text.is_empty()).then_some(line)
+    }
+
+    /// The line of a message that the verbosity lets through.
+    fn line(&self, message: &Message) -> Option<String> {
+        if !message.forced && !self.shows(message.level) {
+            return None;
+        }
+        Some(format!("{}{}\n", self.stamp(message.level), message.text))
     }
 
     /// An error without a code of its own that does not end the run.
@@ -209,7 +235,8 @@ impl Ui {
         self.result_only.store(true, Ordering::Relaxed);
     }
 
-    fn is_result_only(&self) -> bool {
+    /// Whether messages go to standard error.
+    pub(crate) fn is_result_only(&self) -> bool {
         self.result_only.load(Ordering::Relaxed)
     }
 

@@ -22,6 +22,7 @@ pub(crate) struct Narrator {
     dry_run: bool,
     /// Errors were asked to be passed over: each is marked as such, for whoever searches the output.
     ignore_errors: bool,
+    json: bool,
     source_bytes: AtomicU64,
     /// Whether it was said why deleting fails.
     hinted: AtomicBool,
@@ -37,6 +38,7 @@ impl Narrator {
             archive_dir,
             dry_run: false,
             ignore_errors: false,
+            json: false,
             source_bytes: AtomicU64::new(0),
             hinted: AtomicBool::new(false),
             thawed: AtomicUsize::new(0),
@@ -52,6 +54,12 @@ impl Narrator {
     /// For a run that passes over errors.
     pub(crate) fn ignore_errors(mut self, ignore_errors: bool) -> Self {
         self.ignore_errors = ignore_errors;
+        self
+    }
+
+    /// For a run whose result is JSON.
+    pub(crate) fn json(mut self, json: bool) -> Self {
+        self.json = json;
         self
     }
 
@@ -295,10 +303,13 @@ impl Monitor for Narrator {
                 index,
                 difference: found,
             } => {
-                ui.notice(format!(
-                    "Difference found: {}",
-                    difference(index, found, ui.zone())
-                ));
+                let text = format!("Difference found: {}", difference(index, found, ui.zone()));
+                let message = Message::new(Level::NOTICE, text);
+                match self.json {
+                    // It stands in the result.
+                    true => drop(ui.log(&message)),
+                    false => ui.say(&message),
+                }
             }
             Event::RemovalPlanned { removal, deletes } => {
                 let messages = removal::planned(removal, deletes, ui.zone());

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 
-use super::Ui;
+use super::{Message, Ui};
 
 /// Bytes that are collected before they are written; at a terminal they are written at once.
 const BUFFER: usize = 1 << 16;
@@ -12,6 +12,7 @@ const BUFFER: usize = 1 << 16;
 pub(crate) struct Output<'a> {
     ui: &'a Ui,
     buffer: Vec<u8>,
+    at_once: bool,
     error: Option<io::Error>,
 }
 
@@ -21,6 +22,7 @@ impl<'a> Output<'a> {
         Self {
             ui,
             buffer: Vec::new(),
+            at_once: ui.stdout_is_terminal(),
             error: None,
         }
     }
@@ -32,6 +34,15 @@ impl<'a> Output<'a> {
         }
         match self.error {
             Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    /// Adds what a message says, if the verbosity lets it through; a program that reads the log protocol hears it
+    /// at once.
+    pub(crate) fn message(&mut self, message: &Message) -> ControlFlow<()> {
+        match self.ui.log(message) {
+            Some(line) => self.lines(&line),
             None => ControlFlow::Continue(()),
         }
     }
@@ -51,7 +62,7 @@ impl<'a> Output<'a> {
 impl Write for Output<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= BUFFER || self.ui.stdout_is_terminal() {
+        if self.buffer.len() >= BUFFER || self.at_once {
             self.flush()?;
         }
         Ok(bytes.len())

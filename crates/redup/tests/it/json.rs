@@ -1,5 +1,6 @@
 //! The results of `--json` have exactly the fields that docs/json.md lists.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -9,11 +10,15 @@ use redup_testkit::env::TestEnv;
 use redup_testkit::run::Outcome;
 use serde_json::Value;
 
-use crate::cli::support::{dated, go, place};
+use crate::cli::support::{dated, go, place, wordy};
 
 /// The tables of docs/json.md: under each heading, fields with their meaning. Headings of the third level carry those
 /// of the second in front.
-struct Documented(BTreeMap<String, Vec<(String, String)>>);
+struct Documented {
+    tables: BTreeMap<String, Vec<(String, String)>>,
+    /// Schemas and records that were checked.
+    checked: RefCell<BTreeSet<(String, String)>>,
+}
 
 impl Documented {
     fn load() -> Self {
@@ -38,13 +43,36 @@ impl Documented {
                 }
             }
         }
-        Self(tables)
+        Self {
+            tables,
+            checked: RefCell::default(),
+        }
+    }
+
+    /// Asserts that every record of the schemas that were checked has come.
+    #[track_caller]
+    fn all_came(&self) {
+        let checked = self.checked.borrow();
+        let mut records = 0;
+        for heading in self.tables.keys() {
+            let Some((schema, table)) = heading.split_once(' ') else {
+                continue;
+            };
+            let is_checked = checked.iter().any(|(known, _)| known == schema);
+            if is_checked && self.fields(schema, table).contains("record") {
+                records += 1;
+                let came = checked.contains(&(schema.to_owned(), table.to_owned()));
+                assert!(came, "{heading} never came");
+            }
+        }
+        assert!(records > 10, "{records}");
     }
 
     /// The fields of a table, with those of the tables that its rows refer to.
     fn fields(&self, schema: &str, table: &str) -> BTreeSet<String> {
         let own = format!("{schema} {table}");
-        let rows = self.0.get(own.trim_end()).or_else(|| self.0.get(table));
+        let rows = self.tables.get(own.trim_end());
+        let rows = rows.or_else(|| self.tables.get(table));
         let rows = rows.unwrap_or_else(|| panic!("docs/json.md has no table {own}"));
         let mut fields = BTreeSet::new();
         for (name, meaning) in rows {
@@ -96,6 +124,8 @@ impl Documented {
                 .collect();
             fields.retain(|field| !of_objects.contains(field));
             let documented = self.fields(schema, &record);
+            let pair = (schema.to_owned(), record.clone());
+            self.checked.borrow_mut().insert(pair);
             assert_eq!(fields, documented, "{schema} {record}");
             // All of them in every line.
             for line in lines
@@ -219,7 +249,7 @@ fn results_have_the_fields_that_are_documented_and_no_others() {
     check(
         "redup.verify.v1",
         "verify --json --ignore-errors file://target source",
-        0,
+        1,
     );
     fs::write(&volume, whole).unwrap();
     check(
@@ -233,12 +263,13 @@ fn results_have_the_fields_that_are_documented_and_no_others() {
         "diff --json 1700000000 now file://target",
         1,
     );
+    documented.all_came();
 }
 
 #[test]
 fn every_schema_that_is_documented_is_checked() {
     let file = include_str!("json.rs");
-    for heading in Documented::load().0.keys() {
+    for heading in Documented::load().tables.keys() {
         let schema = heading.split(' ').next().unwrap();
         assert!(
             !schema.starts_with("redup.") || file.contains(&format!("\"{schema}\"")),
@@ -273,6 +304,32 @@ fn what_fails_leaves_nothing_that_looks_whole() {
         let outcome = go(&env, &format!("{line} file://target")).code(31);
         assert_eq!(outcome.stdout, "", "{line}");
         assert!(outcome.stderr.contains("\nerror: "), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn what_fails_in_the_middle_has_no_end() {
+    let env = place();
+    wordy(&env);
+    go(&env, "full source file://target --no-encryption").ok();
+    let archives = fs::read_dir(env.path("home/.cache/duplicity")).unwrap();
+    let archive = archives.last().unwrap().unwrap().path();
+    let signatures = damage::find(&archive, &["sigtar"]);
+    let file = fs::File::options().write(true).open(signatures).unwrap();
+    file.set_len(file.metadata().unwrap().len() * 3 / 4)
+        .unwrap();
+    for line in ["ls --json", "find --json *"] {
+        let outcome = go(&env, &format!("{line} --no-encryption file://target"));
+        assert!(!outcome.status.success(), "{outcome}");
+        let lines = lines(&outcome);
+        assert_eq!(lines[0]["record"], "begin");
+        assert!(lines.len() > 100 && lines.iter().all(|line| line["record"] != "end"));
+    }
+    // Where there is no end to miss, what was found counts.
+    for line in ["ls", "find *"] {
+        let outcome = go(&env, &format!("{line} --no-encryption file://target"));
+        assert!(!outcome.status.success(), "{outcome}");
+        assert!(outcome.stdout.lines().count() > 1000, "{line}");
     }
 }
 

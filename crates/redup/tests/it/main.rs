@@ -14,6 +14,7 @@ mod duply;
 mod effects;
 mod errors;
 mod fixtures;
+mod golden;
 mod history;
 mod housekeeping;
 mod interop;

@@ -109,7 +109,6 @@ impl Meter {
             // What was gathered is not done now.
             self.shown.resume(bytes);
             self.relied_on.resume(done);
-            self.share = 0.0;
         }
         self.stage = view.stage;
         self.shown.look(now, bytes);
@@ -253,13 +252,16 @@ mod tests {
     #[test]
     fn the_bar_does_not_go_back() {
         let mut meter = Meter::new();
-        let look = |meter: &mut Meter, now, done| {
-            meter.look(at(now), view(Stage::Storing, done, 100)).share
-        };
-        assert_eq!(look(&mut meter, 1.0, 50), Some(0.5));
+        let look =
+            |meter: &mut Meter, now, stage, done| meter.look(at(now), view(stage, done, 100)).share;
+        assert_eq!(look(&mut meter, 1.0, Stage::Storing, 50), Some(0.5));
         // A part was given to the store, and what it holds of the source is not done yet.
-        assert_eq!(look(&mut meter, 2.0, 40), Some(0.5));
-        assert_eq!(look(&mut meter, 3.0, 60), Some(0.6));
+        assert_eq!(look(&mut meter, 2.0, Stage::Storing, 40), Some(0.5));
+        assert_eq!(look(&mut meter, 3.0, Stage::Storing, 60), Some(0.6));
+        // Nor is what was gathered, when there is nothing else to wait for.
+        assert_eq!(look(&mut meter, 4.0, Stage::Sending, 45), Some(0.6));
+        assert_eq!(look(&mut meter, 5.0, Stage::Sending, 70), Some(0.7));
+        assert_eq!(look(&mut meter, 6.0, Stage::Reading, 1), Some(0.01));
     }
 
     #[test]

@@ -64,7 +64,9 @@ impl Session {
         let circumstances = Circumstances {
             program: self.program,
             wanted: options.state(Opt::Progress),
-            terminal: self.ui.stdout_is_terminal() && self.environment.can_redraw(),
+            terminal: self.ui.stdout_is_terminal()
+                && !self.ui.is_result_only()
+                && self.environment.can_redraw(),
             verbosity: self.ui.verbosity(),
             logged: logged
                 .iter()
