@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
+use crate::passphrase::Secret;
+
 /// Opens and locks what is encrypted.
 pub(crate) const PASSPHRASE: &str = "PASSPHRASE";
 /// Opens the signing key.
@@ -18,14 +20,36 @@ pub(crate) const SIGN_PASSPHRASE: &str = "SIGN_PASSPHRASE";
 #[derive(Clone, Default)]
 pub(crate) struct Environment {
     variables: HashMap<OsString, OsString>,
+    /// What a profile gives in place of the variables.
+    passphrase: Option<Secret>,
+    sign_passphrase: Option<Secret>,
+    /// This process has begun itself anew.
+    begun_anew: bool,
+    /// Where the system says that the user is at home.
+    home: Option<PathBuf>,
 }
+
+/// Says to a process that begins itself anew that it has done so, by its number, which it keeps.
+pub(crate) const BEGUN: &str = "REDUP_BEGUN";
 
 impl Environment {
     /// The process's environment.
     pub(crate) fn read() -> Self {
+        let mut variables: HashMap<_, _> = std::env::vars_os().collect();
+        let begun = variables.remove(OsStr::new(BEGUN));
+        let own = std::process::id().to_string();
         Self {
-            variables: std::env::vars_os().collect(),
+            variables,
+            passphrase: None,
+            sign_passphrase: None,
+            begun_anew: begun.is_some_and(|number| *number == *own),
+            home: home_of_user(),
         }
+    }
+
+    /// Whether this process has begun itself anew, with the variables of a profile.
+    pub(crate) fn has_begun_anew(&self) -> bool {
+        self.begun_anew
     }
 
     /// All of them.
@@ -43,10 +67,12 @@ impl Environment {
         })
     }
 
-    /// The same with one variable set.
-    pub(crate) fn with(mut self, name: &str, value: &[u8]) -> Self {
-        let value = OsStr::from_bytes(value).to_owned();
-        self.variables.insert(name.into(), value);
+    /// The same with a passphrase in place of the variable that would hold it. It is in no copy that is not wiped.
+    pub(crate) fn with_passphrase(mut self, name: &str, secret: Secret) -> Self {
+        match name {
+            SIGN_PASSPHRASE => self.sign_passphrase = Some(secret),
+            _ => self.passphrase = Some(secret),
+        }
         self
     }
 
@@ -58,18 +84,20 @@ impl Environment {
     }
 
     /// `PASSPHRASE`: opens and locks what is encrypted. Empty counts as given.
-    pub(crate) fn passphrase(&self) -> Option<Zeroizing<Vec<u8>>> {
-        self.secret(PASSPHRASE)
+    pub(crate) fn passphrase(&self) -> Option<Secret> {
+        let given = self.passphrase.clone();
+        given.or_else(|| self.secret(PASSPHRASE))
     }
 
     /// `SIGN_PASSPHRASE`: opens the signing key.
-    pub(crate) fn sign_passphrase(&self) -> Option<Zeroizing<Vec<u8>>> {
-        self.secret(SIGN_PASSPHRASE)
+    pub(crate) fn sign_passphrase(&self) -> Option<Secret> {
+        let given = self.sign_passphrase.clone();
+        given.or_else(|| self.secret(SIGN_PASSPHRASE))
     }
 
-    /// `HOME`.
+    /// `HOME`; without it, as in a service of systemd, what the system knows, as gpg and duplicity do.
     pub(crate) fn home(&self) -> Option<PathBuf> {
-        self.path("HOME")
+        self.path("HOME").or_else(|| self.home.clone())
     }
 
     /// `XDG_CACHE_HOME`, else `~/.cache`: where archive dirs are by default.
@@ -120,10 +148,29 @@ impl Environment {
             .map(PathBuf::from)
     }
 
-    fn secret(&self, name: &str) -> Option<Zeroizing<Vec<u8>>> {
+    fn secret(&self, name: &str) -> Option<Secret> {
         self.get(name)
             .map(|value| Zeroizing::new(value.as_bytes().to_vec()))
     }
+}
+
+/// The home folder of the user who runs this, as far as a file of users tells it.
+fn home_of_user() -> Option<PathBuf> {
+    let users = std::fs::read("/etc/passwd").ok()?;
+    home_in(&users, rustix::process::geteuid().as_raw())
+}
+
+fn home_in(users: &[u8], id: u32) -> Option<PathBuf> {
+    let id = id.to_string();
+    let mut lines = users.split(|byte| *byte == b'\n');
+    let home = lines.find_map(|line| {
+        let fields: Vec<_> = line.split(|byte| *byte == b':').collect();
+        fields
+            .get(5)
+            .filter(|_| fields[2] == id.as_bytes())
+            .copied()
+    })?;
+    (!home.is_empty()).then(|| OsStr::from_bytes(home).into())
 }
 
 impl std::fmt::Debug for Environment {
@@ -136,11 +183,21 @@ impl std::fmt::Debug for Environment {
 #[cfg(test)]
 impl<const N: usize> From<[(&str, &str); N]> for Environment {
     fn from(variables: [(&str, &str); N]) -> Self {
+        variables.into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+impl<'a> FromIterator<(&'a str, &'a str)> for Environment {
+    fn from_iter<T: IntoIterator<Item = (&'a str, &'a str)>>(variables: T) -> Self {
         let variables = variables
-            .iter()
+            .into_iter()
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
-        Self { variables }
+        Self {
+            variables,
+            ..Self::default()
+        }
     }
 }
 
@@ -159,6 +216,18 @@ mod tests {
     }
 
     #[test]
+    fn a_given_passphrase_goes_before_a_variable_and_to_nobody_else() {
+        let environment = Environment::from([("PASSPHRASE", "variable")]);
+        let given = Zeroizing::new(b"given".to_vec());
+        let environment = environment.with_passphrase(SIGN_PASSPHRASE, given.clone());
+        assert_eq!(&*environment.passphrase().unwrap(), b"variable");
+        assert_eq!(environment.sign_passphrase(), Some(given.clone()));
+        let environment = environment.with_passphrase(PASSPHRASE, given.clone());
+        assert_eq!(environment.passphrase(), Some(given));
+        assert_eq!(environment.variables().count(), 1);
+    }
+
+    #[test]
     fn empty_folders_count_as_not_given() {
         let environment = Environment::from([
             ("HOME", "/h"),
@@ -169,6 +238,25 @@ mod tests {
         assert_eq!(environment.cache_home(), Some("/h/.cache".into()));
         assert_eq!(environment.temp_dir(), Some("/t".into()));
         assert_eq!(environment.gnupg_home(), Some("/h/.gnupg".into()));
+    }
+
+    #[test]
+    fn the_system_knows_where_a_user_is_at_home() {
+        let users = b"root:x:0:0:root:/root:/bin/bash\n+::::::\nme:x:1000:100:Me,,,:/home/me:/bin/sh\nnone:x:7:7:::\n";
+        assert_eq!(home_in(users, 0), Some("/root".into()));
+        assert_eq!(home_in(users, 1000), Some("/home/me".into()));
+        assert_eq!(home_in(users, 7), None);
+        assert_eq!(home_in(users, 100), None);
+        let known = Environment {
+            home: Some("/known".into()),
+            ..Environment::from([("HOME", "/said")])
+        };
+        assert_eq!(known.home(), Some("/said".into()));
+        let unsaid = Environment {
+            home: Some("/known".into()),
+            ..Environment::from([("HOME", "")])
+        };
+        assert_eq!(unsaid.gnupg_home(), Some("/known/.gnupg".into()));
     }
 
     #[test]

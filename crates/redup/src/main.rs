@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use args::{Opt, Options, Parsed};
+use args::{ArgsError, Opt, Options, Parsed};
 use env::Environment;
 use exit::{Code, Failure};
 use profiles::Wanted;
@@ -114,7 +114,12 @@ fn run(
     }
     let exists = |path: &Path| std::fs::symlink_metadata(path).is_ok();
     let own = args::parse_own(&words).filter(|_| program == Program::Redup);
-    match own.unwrap_or_else(|| args::parse(words, &exists))? {
+    let parsed = own.unwrap_or_else(|| args::parse(words.iter().cloned(), &exists));
+    let parsed = parsed.map_err(|error| match program {
+        Program::Redup => mistaken(error, &words),
+        Program::Duplicity => error.into(),
+    });
+    match parsed? {
         Parsed::Help(topic) => ui.print(&args::help(topic, program.name())),
         Parsed::Version => ui.print(&program.version()),
         Parsed::Run(args) => {
@@ -136,6 +141,16 @@ fn run(
         }
     }
     Ok(Code::SUCCESS)
+}
+
+/// A mistake in the command line, with what may have been meant.
+fn mistaken(error: ArgsError, words: &[OsString]) -> Failure {
+    let meant = error.meant(words);
+    let failure = Failure::from(error);
+    match meant {
+        Some(meant) => failure.hint(format!("did you mean {meant}?")),
+        None => failure,
+    }
 }
 
 /// Handles signals from now on.

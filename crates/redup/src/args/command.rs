@@ -71,7 +71,7 @@ impl Shape {
 }
 
 /// One command.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct CommandSpec {
     pub(crate) command: Command,
     pub(crate) name: &'static str,
@@ -149,7 +149,8 @@ pub(super) fn find_own(
 ) -> Option<(&'static CommandSpec, Result<Action, ArgsError>)> {
     let (first, rest) = words.split_first()?;
     let spec = OWN.iter().find(|spec| first == spec.name)?;
-    Some((spec, explicit(spec, rest)))
+    let action = explicit(spec, rest).map_err(|error| error.of_own(spec));
+    Some((spec, action))
 }
 
 /// The names of the commands to which `--json` makes a difference.

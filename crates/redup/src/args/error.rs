@@ -1,6 +1,10 @@
 //! What is wrong with a command line, in words for the person who typed it.
 
-use super::command::Shape;
+use std::ffi::OsString;
+
+use super::command::{CommandSpec, Shape};
+use super::help::usage;
+use super::named::{command_names, nearest, option_names};
 
 /// Why a command line was refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +86,16 @@ pub(crate) enum ArgsError {
     NotAPath { role: &'static str, got: String },
     #[error("{} must not be empty", .0.role())]
     EmptyWord(Shape),
+    #[error("'{}' takes {} behind it, and got {}\nusage: {}", spec.name, roles(spec), quoted(got), usage(spec, "redup"))]
+    OwnWords {
+        spec: &'static CommandSpec,
+        got: Vec<String>,
+    },
+    #[error("{error}\nusage: {}", usage(spec, "redup"))]
+    OfOwn {
+        spec: &'static CommandSpec,
+        error: Box<Self>,
+    },
     #[error("a profile has no words that ask for help or the version")]
     NothingToAsk,
     #[error("'{command}' needs a {what}, which the profile has not")]
@@ -104,6 +118,35 @@ pub(crate) enum ArgsError {
 }
 
 impl ArgsError {
+    /// The same about a command of redup's own: with how that is called, as its words are nobody's habit.
+    pub(super) fn of_own(self, spec: &'static CommandSpec) -> Self {
+        match self {
+            Self::WrongCount { words, .. } => Self::OwnWords { spec, got: words },
+            error => Self::OfOwn {
+                spec,
+                error: Box::new(error),
+            },
+        }
+    }
+
+    /// What is near to what was typed, among all that redup has.
+    pub(crate) fn meant(&self, words: &[OsString]) -> Option<String> {
+        match self {
+            Self::UnknownOption(name) => {
+                let name = name.trim_start_matches('-');
+                let name = name.split('=').next().unwrap_or_default();
+                nearest(name, option_names()).map(|meant| format!("--{meant}"))
+            }
+            Self::NoAction | Self::CannotImply { .. } => {
+                let names = || command_names().chain(["run"]);
+                let typed = words.iter().filter_map(|word| word.to_str());
+                let mut typed = typed.filter(|word| !word.starts_with('-'));
+                nearest(typed.next()?, names()).map(str::to_owned)
+            }
+            _ => None,
+        }
+    }
+
     /// The exit status: 23 as duplicity 3.x, and 2 where both versions have that.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
@@ -111,6 +154,11 @@ impl ArgsError {
             _ => 23,
         }
     }
+}
+
+fn roles(spec: &CommandSpec) -> String {
+    let roles: Vec<_> = spec.shapes.iter().map(|shape| shape.role()).collect();
+    roles.join(", ")
 }
 
 fn quoted(words: &[String]) -> String {

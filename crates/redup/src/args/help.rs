@@ -253,18 +253,18 @@ $XDG_CONFIG_HOME/redup/redup.toml (or ~/.config/redup/redup.toml) and
   [profiles.home]
   source = \"/home/me\"
   target = \"s3://bucket/home\"
-  full-if-older-than = \"30D\"            # any option, by its long name
-  encrypt-key = [\"ABCDEF0123456789\"]   # a list where it may be repeated
-  select = [\"--exclude=~/.cache\"]      # what selects, in order
-  passphrase-file = \"/etc/redup/key\"   # or passphrase-command = [\"pass\", ...]
-  steps = [\"backup\", \"prune --force\"]  # without it: a backup
+  full-if-older-than = \"30D\"             # any option, by its long name
+  encrypt-key = [\"ABCDEF0123456789\"]     # a list where it may be repeated
+  select = [\"--exclude=~/.cache\"]        # what selects, in order
+  passphrase-file = \"/etc/redup/key\"     # or passphrase-command = [\"pass\", ...]
+  steps = [\"backup\", \"prune --force\"]    # without it: a backup
   keep-daily = 7
 
   [profiles.home.environment]
   AWS_PROFILE = \"backup\"
 
   [profiles.home.hooks]                  # before, after, after-success,
-  before = [\"systemctl\", \"stop\", \"x\"]  # after-failure
+  before = [\"systemctl\", \"stop\", \"x\"]    # after-failure
   after = 'systemctl start x; echo \"$REDUP_RESULT\"'
 
 docs/profiles.md tells about every key, and what hooks are told.

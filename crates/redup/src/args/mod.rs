@@ -26,7 +26,8 @@ pub(crate) use command::{Command, CommandSpec, is_url, names_with_json};
 pub(crate) use error::ArgsError;
 pub(crate) use help::{Topic, help};
 pub(crate) use named::{
-    Setting, command_called, command_names, nearest, option_called, option_names, options_and_words,
+    Setting, command_called, command_or_meant, nearest, option_called, option_names,
+    options_and_words,
 };
 pub(crate) use options::{Occurrence, Opt, Options, Value};
 pub(crate) use reference::FORMS;

@@ -25,6 +25,19 @@ pub(crate) fn option_called(name: &str) -> Option<&'static OptionSpec> {
         .find(|spec| spec.names.iter().any(|known| known.text == name))
 }
 
+/// The switch that has exactly this long name, as if it was typed.
+pub(super) fn switch(name: &str) -> Option<Occurrence> {
+    let spec = option_called(name)?;
+    match spec.value {
+        ValueKind::Flag(on) => Some(Occurrence {
+            spec,
+            name: name.to_owned(),
+            value: Value::Flag(on),
+        }),
+        _ => None,
+    }
+}
+
 /// The long names that the help text shows.
 pub(crate) fn option_names() -> impl Iterator<Item = &'static str> {
     let shown = GROUPS.iter().flat_map(|group| group.options);
@@ -36,6 +49,20 @@ pub(crate) fn option_names() -> impl Iterator<Item = &'static str> {
 pub(crate) fn command_called(name: &str) -> Option<&'static CommandSpec> {
     let mut all = COMMANDS.iter().chain(OWN);
     all.find(|spec| spec.name == name || spec.short_names.contains(&name))
+}
+
+/// The same; else what is wrong with the name, and which one may have been meant.
+///
+/// # Errors
+/// When there is no such command.
+pub(crate) fn command_or_meant(
+    name: &str,
+) -> Result<&'static CommandSpec, (String, Option<String>)> {
+    command_called(name).ok_or_else(|| {
+        let meant = nearest(name, command_names());
+        let hint = meant.map(|meant| format!("did you mean {meant}?"));
+        (format!("there is no command '{name}'"), hint)
+    })
 }
 
 /// The names of all commands.

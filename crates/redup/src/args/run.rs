@@ -174,12 +174,8 @@ impl CommandSpec {
         if rest.peek().is_some() && given.iter().any(|it| filters(it.spec.id)) {
             // A filter that was given is not about the profile's patterns.
             for name in ["filter-globbing", "filter-strictcase"] {
-                let spec = named::option_called(name);
-                let usual =
-                    spec.and_then(|spec| spec.occurrence(name, named::Setting::Switch(true)));
-                for occurrence in usual.into_iter().flatten() {
-                    options.push(occurrence);
-                }
+                let usual = named::switch(name);
+                usual.into_iter().for_each(|it| options.push(it));
             }
         }
         for occurrence in rest {

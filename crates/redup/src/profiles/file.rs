@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::FileType;
 use toml::de::{DeTable, DeValue};
 
 use crate::args::lossy;
@@ -113,6 +114,11 @@ impl ProfileFile {
         self.mode & READABLE_BY_ALL != 0
     }
 
+    /// Whether it is a file and no pipe, which is empty the next time.
+    pub(super) fn can_be_read_again(&self) -> bool {
+        FileType::from_raw_mode(self.mode).is_file()
+    }
+
     /// Its path, for messages.
     pub(super) fn shown(&self) -> String {
         shown(&self.path)
@@ -172,10 +178,7 @@ mod tests {
     #[test]
     fn the_users_file_goes_before_the_systems() {
         let found = |variables: &[(&str, &str)]| -> Vec<String> {
-            let mut environment = Environment::default();
-            for (name, value) in variables {
-                environment = environment.with(name, value.as_bytes());
-            }
+            let environment = variables.iter().copied().collect();
             candidates(&environment)
                 .iter()
                 .map(|path| shown(path))

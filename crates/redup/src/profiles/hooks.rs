@@ -1,6 +1,7 @@
 //! Programs that are run before and after.
 
 use std::ffi::OsString;
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use toml::de::DeValue;
 
 use super::item::Item;
 use super::settings::shown;
-use crate::args::{self, command_called, command_names};
+use crate::args::{self, command_or_meant};
 use crate::env::Environment;
 use crate::exit::{Code, Failure};
 use crate::signals::{Ending, status_of};
@@ -143,13 +144,8 @@ fn commands(item: &Item<'_>) -> Result<Vec<args::Command>, Failure> {
     let wanted = || item.expected("a list of commands");
     let command = |item: Item<'_>| -> Result<_, Failure> {
         let name = item.text()?;
-        let found = command_called(name).ok_or_else(|| {
-            let failure = item.fault(&format!("there is no command '{name}'"));
-            match args::nearest(name, command_names()) {
-                Some(meant) => failure.hint(format!("did you mean {meant}?")),
-                None => failure,
-            }
-        })?;
+        let found = command_or_meant(name)
+            .map_err(|(what, hint)| hint.into_iter().fold(item.fault(&what), Failure::hint))?;
         Ok(found.command)
     };
     item.list()
@@ -207,6 +203,9 @@ impl Runner {
             .env("REDUP_HOOK", key)
             .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
+        if self.ui.is_result_only() {
+            command.stdout(io::stderr());
+        }
         let failed = |what: String| {
             let text = format!("{}: {program} {what}", hook.place);
             Failure::new(Code::HOOK, text)

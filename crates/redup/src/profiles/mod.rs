@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use crate::args::{self, FromProfile, Options, RunCall, lossy, run_call};
 use crate::config;
-use crate::env::Environment;
+use crate::env::{BEGUN, Environment};
 use crate::exit::{Code, Failure, command_line};
 use crate::program::Program;
 use crate::signals::Ending;
@@ -81,7 +81,7 @@ pub(crate) fn wanted(
     let log_options = profile.log_options(&call);
     let variables = profile.variables.clone();
     let sequence = plan(name, profile, call)?;
-    adopt(&variables, environment, words)?;
+    adopt(&file, &variables, environment, words)?;
     Ok(Some(Wanted::Run(Box::new(ProfileRun {
         log_options,
         sequence,
@@ -112,13 +112,8 @@ fn plan(name: String, profile: Profile, call: RunCall) -> Result<Sequence, Failu
         }
         Some((command, words)) => {
             let command = lossy(command);
-            let Some(spec) = args::command_called(&command) else {
-                let failure = command_line(format!("there is no command '{command}'"));
-                return Err(match args::nearest(&command, args::command_names()) {
-                    Some(meant) => failure.hint(format!("did you mean {meant}?")),
-                    None => failure,
-                });
-            };
+            let spec = args::command_or_meant(&command)
+                .map_err(|(what, hint)| hint.into_iter().fold(command_line(what), Failure::hint))?;
             let args = spec.of_profile(from, words.to_vec(), &call.options);
             let args = args.map_err(|error| of_profile(&name, error))?;
             let hooks = match profile.hooks.go_with(args.command) {
@@ -145,25 +140,41 @@ fn of_profile(name: &str, error: args::ArgsError) -> Failure {
     failure
 }
 
-/// Begins the process anew with these variables, unless it has them.
+/// Begins the process anew with these variables, unless it has them. Once: what it then still lacks, it never gets.
 fn adopt(
+    file: &ProfileFile,
     variables: &[(String, String)],
     environment: &Environment,
     words: &[OsString],
 ) -> Result<(), Failure> {
-    let has = |(name, value): &(String, String)| {
-        environment
-            .get(name)
-            .is_some_and(|set| set == value.as_str())
+    let lacks = |(name, value): &&(String, String)| {
+        let set = environment.get(name);
+        set.is_none_or(|set| set != value.as_str())
     };
-    if variables.iter().all(has) {
+    let Some((name, _)) = variables.iter().find(lacks) else {
         return Ok(());
+    };
+    if environment.has_begun_anew() {
+        let message =
+            format!("the system takes the variable {name} of the profile away from redup");
+        return Err(Failure::new(Code::COMMAND_LINE, message).hint(
+            "it does so with some where a program has capabilities (getcap) or a set-user-id bit; an option may say \
+             the same, as tempdir does in place of TMPDIR",
+        ));
+    }
+    if !file.can_be_read_again() {
+        let message = format!(
+            "{}: a file that sets variables is read twice, and this is none that can be",
+            file.shown()
+        );
+        return Err(Failure::new(Code::COMMAND_LINE, message).hint("name a regular file"));
     }
     let error = match std::env::current_exe() {
         Ok(program) => Command::new(program)
             .arg0(Program::Redup.name())
             .args(words)
             .envs(variables.iter().map(|(name, value)| (name, value)))
+            .env(BEGUN, std::process::id().to_string())
             .exec(),
         Err(error) => error,
     };

@@ -27,6 +27,9 @@ pub(super) const SECRET_KEYS: [&str; 4] = [
 /// More than any passphrase has.
 const LONGEST: u64 = 64 << 10;
 
+/// A little more, so that the end is seen without growing.
+const ROOM: usize = (64 << 10) + 64;
+
 /// Where to get a passphrase.
 #[derive(Clone, Debug)]
 pub(super) struct SecretSource {
@@ -134,7 +137,8 @@ impl SecretSource {
 }
 
 fn bounded(input: impl Read) -> io::Result<Secret> {
-    let mut bytes = Secret::default();
+    // Room from the start: a vector that grows leaves copies behind.
+    let mut bytes = Secret::new(Vec::with_capacity(ROOM));
     input.take(LONGEST).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

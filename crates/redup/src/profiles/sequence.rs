@@ -1,6 +1,5 @@
 //! A run of a profile: what goes before, its commands one behind the other, what goes after.
 
-use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,6 +10,7 @@ use super::hooks::{Hooks, Runner, Variables};
 use super::secrets::SecretSource;
 use crate::args::{Args, Opt};
 use crate::commands;
+use crate::config::expand;
 use crate::env::Environment;
 use crate::exit::{Code, Failure};
 use crate::panics;
@@ -54,7 +54,14 @@ impl Sequence {
     /// Runs it. Failures are told as they come.
     pub(super) fn run(self, environment: Environment, ui: &Arc<Ui>, ending: &Ending) -> Code {
         let started = Instant::now();
-        let variables = self.variables();
+        if self
+            .steps
+            .iter()
+            .any(|step| commands::gives_a_result(&step.args))
+        {
+            ui.keep_stdout();
+        }
+        let variables = self.variables(&environment);
         let dry_run = self
             .steps
             .iter()
@@ -149,7 +156,7 @@ impl Sequence {
     }
 
     /// What every hook gets.
-    fn variables(&self) -> Variables {
+    fn variables(&self, environment: &Environment) -> Variables {
         let steps: Vec<_> = self
             .steps
             .iter()
@@ -160,7 +167,8 @@ impl Sequence {
             ("REDUP_PROFILE", (&self.profile).into()),
             ("REDUP_COMMAND", steps.join(" ").into()),
         ];
-        let source = self.source.as_ref().map(OsString::from);
+        let source = self.source.as_ref();
+        let source = source.map(|text| expand(text.as_ref(), environment));
         variables.extend(source.map(|source| ("REDUP_SOURCE", source)));
         variables.extend(target.map(|target| ("REDUP_TARGET", target.into())));
         variables
@@ -174,7 +182,7 @@ fn with_secrets(
 ) -> Result<Environment, Failure> {
     for source in secrets {
         let secret = source.get(&environment, ending)?;
-        environment = environment.with(source.variable, &secret);
+        environment = environment.with_passphrase(source.variable, secret);
     }
     Ok(environment)
 }

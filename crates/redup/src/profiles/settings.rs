@@ -8,8 +8,8 @@ use toml::de::DeValue;
 use super::item::Item;
 use super::profile::{Step, is_about_messages};
 use crate::args::{
-    self, ArgsError, Occurrence, Opt, OptionSpec, Options, Setting, Value, command_called,
-    command_names, option_called,
+    self, ArgsError, Occurrence, Opt, OptionSpec, Options, Setting, Value, command_or_meant,
+    option_called,
 };
 use crate::config::expand_home;
 use crate::env::Environment;
@@ -149,13 +149,8 @@ fn step(item: &Item<'_>) -> Result<Step, Failure> {
     let Some((name, rest)) = words.split_first() else {
         return Err(item.fault("a step begins with a command"));
     };
-    let spec = command_called(name).ok_or_else(|| {
-        let failure = item.fault(&format!("there is no command '{name}'"));
-        match args::nearest(name, command_names()) {
-            Some(meant) => failure.hint(format!("did you mean {meant}?")),
-            None => failure,
-        }
-    })?;
+    let spec = command_or_meant(name)
+        .map_err(|(what, hint)| hint.into_iter().fold(item.fault(&what), Failure::hint))?;
     let rest = rest.iter().map(OsString::from);
     let (options, rest) = args::options_and_words(rest).map_err(|error| fault(item, &error))?;
     if let Some(found) = options.iter().find(|it| is_about_messages(it.spec.id)) {

@@ -4,7 +4,9 @@ use std::fs;
 
 use expect_test::{Expect, expect};
 
-use super::support::{go, place, text};
+use redup_testkit::run::run;
+
+use super::support::{as_duplicity, go, place, text};
 
 #[track_caller]
 fn check(line: &str, expected: Expect) {
@@ -262,4 +264,53 @@ fn an_unusable_log_stream_is_status_30() {
     go(&env, "st file://target --log-file missing/log")
         .code(30)
         .says("[Errno 2]");
+}
+
+#[test]
+fn mistakes_in_commands_of_redups_own_are_told_with_their_usage() {
+    check(
+        "find a",
+        expect![[r#"
+            CommandLineError: 'find' takes pattern, target_url behind it, and got 'a'
+            usage: redup find [options] pattern target_url
+            Enter 'redup --help' for help screen.
+            [23]
+        "#]],
+    );
+    check(
+        "cat file://target a",
+        expect![[r#"
+            CommandLineError: Target should be url, not directory.  Got 'a' instead.
+            usage: redup cat [options] path target_url
+            Enter 'redup --help' for help screen.
+            [23]
+        "#]],
+    );
+    check(
+        "restore file://target out --newest-chain",
+        expect![[r#"
+            CommandLineError: --newest-chain is for find only
+            Enter 'redup --help' for help screen.
+            [23]
+        "#]],
+    );
+}
+
+#[test]
+fn redup_knows_what_was_meant_and_duplicity_keeps_its_words() {
+    for (line, meant) in [
+        ("fnd x file://target", "find"),
+        ("rn home", "run"),
+        ("prune --keep-dialy 3 file://target", "--keep-daily"),
+        ("ls --jsn file://target", "--json"),
+    ] {
+        let env = place();
+        go(&env, line)
+            .code(23)
+            .says(&format!("hint: did you mean {meant}?"));
+        let mut command = env.bare(&as_duplicity(&env));
+        run(command.args(line.split(' ')))
+            .code(23)
+            .never_says("hint:");
+    }
 }

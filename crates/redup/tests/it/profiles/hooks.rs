@@ -249,3 +249,28 @@ fn an_inherited_hook_is_replaced_or_taken_back() {
     go(&env, "run home").ok();
     assert!(env.path("before").exists());
 }
+
+#[test]
+fn what_a_hook_is_made_of_is_in_no_message() {
+    let env = with_profile(
+        "[profiles.home.hooks]\nbefore = \"TOKEN=s3cr3t /bin/false\"\n\
+         after = [\"ROOT/my tools/x\", \"s3cr3t\"]\n",
+    );
+    go(&env, "run home -v9")
+        .code(80)
+        .says("hooks.before: sh ended with status 1")
+        .says("/my tools/x\n")
+        .never_says("s3cr3t");
+    // It is asked for there.
+    go(&env, "run home --dry-run").says("TOKEN=s3cr3t /bin/false");
+}
+
+#[test]
+fn a_hook_is_told_the_source_as_it_is_backed_up() {
+    let env = with_profile("");
+    fs::create_dir(env.path("home/docs")).unwrap();
+    let profile = HOME.replace("ROOT/source", "~/docs");
+    let hooks = "[profiles.home.hooks]\nbefore = 'test -d \"$REDUP_SOURCE\"'\n";
+    write(&env, &format!("{profile}{hooks}"));
+    go(&env, "run home").ok();
+}

@@ -1,16 +1,18 @@
 //! What a run of a profile does.
 
 use std::fs;
+use std::process::Command;
 
 use redup_testkit::damage::names;
+use redup_testkit::env::TestEnv;
 use redup_testkit::listing::Listing;
-use redup_testkit::run::run;
+use redup_testkit::run::{Outcome, run};
 
 use super::{HOME, with_profile, write};
 use crate::cli::support::{as_duplicity, go, place, typed};
 
 /// The volumes of full and incremental sets at the target.
-fn sets(env: &redup_testkit::env::TestEnv) -> (usize, usize) {
+fn sets(env: &TestEnv) -> (usize, usize) {
     let all = names(&env.target());
     let count = |lead| {
         let manifests = all.iter().filter(|name| name.contains(".manifest"));
@@ -261,4 +263,81 @@ fn called_as_duplicity_run_is_a_folder() {
         .ok()
         .says("SourceFiles 1");
     go(&env, "backup run file://target --no-encryption").ok();
+}
+
+/// `redup run home` in a shell, which may say more about it.
+fn in_a_shell(env: &TestEnv, line: &str) -> Outcome {
+    let inner = typed(env, "run home");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", line, "sh"]).arg(inner.get_program());
+    let variables = inner.get_envs();
+    shell
+        .env_clear()
+        .envs(variables.filter_map(|(name, value)| Some((name, value?))));
+    run(shell.current_dir(env.path("")))
+}
+
+#[test]
+fn a_variable_that_the_system_takes_away_ends_the_run() {
+    let env = with_profile("[profiles.home.environment]\nTAKEN = \"x\"\n");
+    // As this process, once it has begun anew and still lacks the variable.
+    in_a_shell(&env, "REDUP_BEGUN=$$ exec \"$1\" run home")
+        .code(23)
+        .says("error: the system takes the variable TAKEN of the profile away from redup");
+    // Another process's number says nothing.
+    in_a_shell(&env, "REDUP_BEGUN=$$ \"$1\" run home; exit $?").ok();
+}
+
+#[test]
+fn a_file_that_comes_through_a_pipe_sets_no_variables() {
+    let env = with_profile("");
+    let line = "cat home/.config/redup/redup.toml | \"$1\" run home --config /dev/stdin";
+    in_a_shell(&env, line).ok();
+    write(
+        &env,
+        &format!("{HOME}[profiles.home.environment]\nA = \"x\"\n"),
+    );
+    in_a_shell(&env, line)
+        .code(23)
+        .says("/dev/stdin: a file that sets variables is read twice");
+}
+
+#[test]
+fn a_result_has_standard_output_to_itself() {
+    let env = with_profile(
+        "json = true\nsteps = [\"verify\", \"collection-status\"]\n[profiles.home.hooks]\n\
+         before = 'echo noise'\nafter = 'echo noise'\n\
+         commands = [\"backup\", \"collection-status\"]\n",
+    );
+    go(&env, "run home backup").ok();
+    for line in ["run home", "run home collection-status --dry-run"] {
+        let outcome = go(&env, line).ok();
+        for line in outcome.stdout.lines() {
+            serde_json::from_str::<serde_json::Value>(line).unwrap();
+        }
+        assert!(outcome.stdout.contains("redup.status.v1"), "{outcome}");
+        let said = ["noise", "Would run hook before"];
+        assert!(
+            said.iter().any(|text| outcome.stderr.contains(text)),
+            "{outcome}"
+        );
+    }
+}
+
+#[test]
+fn without_home_the_system_is_asked_for_it() {
+    let users = fs::read_to_string("/etc/passwd").unwrap();
+    let own = rustix::process::geteuid().as_raw().to_string();
+    let user = users
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>());
+    let user = user.into_iter().find(|fields| fields[2] == own).unwrap();
+    let env = place();
+    let mut command = typed(&env, "run nobody");
+    command.env_remove("HOME").env_remove("XDG_CONFIG_HOME");
+    // Where the file of profiles would be, or is.
+    let told = run(&mut command);
+    assert!(!told.status.success(), "{told}");
+    let file = format!("{}/.config/redup/redup.toml", user[5]);
+    told.says(&file);
 }
