@@ -4,6 +4,7 @@
 
 use std::fs::{self, File};
 use std::process::Stdio;
+use std::time::Duration;
 
 use redup_testkit::env::{Program, TestEnv};
 
@@ -164,7 +165,8 @@ fn a_prompt_stands_alone() {
 }
 
 /// Waits until a run has read so much of the endless file that a bar would have been there for long.
-fn has_read(env: &TestEnv, bytes: u64) {
+#[track_caller]
+fn has_read(env: &TestEnv, bytes: u64, mut has_ended: impl FnMut() -> bool) {
     let file = endless_file(env);
     let is_it = |link: &fs::DirEntry| fs::read_link(link.path()).is_ok_and(|to| to == file);
     let position = |link: fs::DirEntry| {
@@ -184,7 +186,8 @@ fn has_read(env: &TestEnv, bytes: u64) {
         if positions.max() > Some(bytes) {
             return;
         }
-        std::thread::yield_now();
+        assert!(!has_ended(), "it ended before");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -200,8 +203,9 @@ fn whoever_does_not_want_it_gets_no_bar() {
     for (program, term, options) in cases {
         let mut env = endless();
         env.set("TERM", term);
-        let session = Terminal::of_width(80).start(&program, &env, &format!("{FULL} {options}"));
-        has_read(&env, 1 << 27);
+        let line = format!("{FULL} {options}");
+        let mut session = Terminal::of_width(80).start(&program, &env, &line);
+        has_read(&env, 1 << 27, || session.has_ended());
         cut_off(&env);
         let (written, status) = session.ends_raw();
         assert_eq!(status, 0, "{written}");
@@ -223,8 +227,8 @@ fn a_pipe_gets_no_bar_and_lines_when_asked() {
             .current_dir(env.path(""))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let child = command.spawn().unwrap();
-        has_read(&env, 1 << 27);
+        let mut child = command.spawn().unwrap();
+        has_read(&env, 1 << 27, || child.try_wait().unwrap().is_some());
         cut_off(&env);
         let output = child.wait_with_output().unwrap();
         let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
@@ -250,6 +254,10 @@ fn restore_and_verify_have_lines_when_asked_as_redup() {
         let text = go(&env, line).ok().stdout;
         assert!(text.contains("100% ETA 0sec"), "{text}");
     }
+    let line = "verify --json --no-encryption file://target source --progress";
+    let outcome = go(&env, line).ok();
+    assert!(outcome.stderr.contains("100% ETA 0sec"), "{outcome}");
+    assert!(!outcome.stdout.contains("ETA"), "{outcome}");
     go(
         &env,
         "restore --dry-run --no-encryption file://target out2 --progress",

@@ -142,6 +142,11 @@ impl Session {
         }
     }
 
+    /// Whether the program is over.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// All that was written so far.
     pub(crate) fn seen(&self) -> String {
         String::from_utf8_lossy(&self.seen).into_owned()
