@@ -75,24 +75,33 @@ pub fn backup(
         std::fs::read_dir(source).map_err(|e| Error::io("open", source, e))?;
     }
     let mut archive = Archive::open_metadata(target, monitor)?;
-    let plan = Plan::make(&mut archive, source, options)?;
-    let run = Run {
-        archive: &archive,
-        source,
-        options,
-        monitor,
-    };
-    if options.dry_run {
-        return run.dry(&plan);
+    loop {
+        let plan = Plan::make(&mut archive, source, options)?;
+        let run = Run {
+            archive: &archive,
+            source,
+            options,
+            monitor,
+        };
+        if options.dry_run {
+            return run.dry(&plan);
+        }
+        if options.skip_if_unchanged && run.is_unchanged(&plan)? {
+            let report = run.dry(&plan)?;
+            return Ok(BackupReport {
+                skipped: true,
+                ..report
+            });
+        }
+        if let Some(report) = run.store(plan)? {
+            return Ok(report);
+        }
+        archive.refresh()?;
+        let given_up = archive.collection().partial_set().cloned();
+        let given_up = given_up.ok_or(Error::Internal("a set that was given up"))?;
+        let reason = "it has more volumes than it needs now, and they cannot be deleted";
+        discard(&mut archive, &given_up, reason)?;
     }
-    if options.skip_if_unchanged && run.is_unchanged(&plan)? {
-        let report = run.dry(&plan)?;
-        return Ok(BackupReport {
-            skipped: true,
-            ..report
-        });
-    }
-    run.store(plan)
 }
 
 struct Run<'a> {
@@ -143,11 +152,14 @@ impl Run<'_> {
         Ok(true)
     }
 
-    fn store(&self, plan: Plan) -> Result<BackupReport> {
+    /// Makes the set. `None`: it ends before a volume that the interrupted run stored and nobody could delete, so that
+    /// it must not become complete.
+    fn store(&self, plan: Plan) -> Result<Option<BackupReport>> {
         let Plan {
             span,
             basis,
             resumed,
+            must_reach,
         } = plan;
         let encoding = self.encoding()?;
         let naming = &self.archive.target().naming;
@@ -192,6 +204,10 @@ impl Run<'_> {
             Arc::clone(&log),
         )?;
         statistics.total_destination_size_change = stored;
+        let reached = u32::try_from(volumes.len()).unwrap_or(u32::MAX);
+        if Some(reached) < must_reach {
+            return Ok(None);
+        }
 
         let log = Arc::into_inner(log).ok_or(Error::Internal("the signature writer"))?;
         let listed = log
@@ -216,13 +232,13 @@ impl Run<'_> {
             statistics,
             resumed: is_resumed,
             skipped: false,
-            volumes: u32::try_from(volumes.len()).unwrap_or(u32::MAX),
+            volumes: reached,
             built_on: built_on(&basis),
         };
         if let Some(JsonStat(make)) = &self.options.jsonstat {
             finisher.store_statistics(&make(&report))?;
         }
-        Ok(report)
+        Ok(Some(report))
     }
 
     /// Runs the three stages to their end. The error that stopped it all is the one reported: a stage

@@ -7,16 +7,17 @@ use redup_storage::{ErrorKind, Unfinished};
 use crate::archive::Archive;
 use crate::{Error, Event, Result};
 
-/// Deletes an object of the interrupted set. Whoever may not can back up all the same: a volume that
-/// stays is replaced by the one of its name, or belongs to a set without a manifest, which is in nobody's way.
-pub(super) fn delete(archive: &Archive<'_>, name: &str) -> Result<()> {
+/// Deletes an object of the interrupted set; whether it is gone. Whoever may not delete can back up all the same:
+/// what stays of a set without a manifest is in nobody's way, and a volume that stays of one that is resumed is replaced by
+/// the one of its name, or else that set is given up, because no manifest may leave out a volume of its set.
+pub(super) fn delete(archive: &Archive<'_>, name: &str) -> Result<bool> {
     match archive.transfer().delete(name) {
         Err(Error::Storage(error)) if error.kind() == ErrorKind::PermissionDenied => {
             let text = format!("left over from the interrupted run: {error}");
             archive.monitor().event(Event::Warning(&text));
-            Ok(())
+            Ok(false)
         }
-        outcome => outcome,
+        outcome => outcome.map(|()| true),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use redup_format::collections::{BackupSet, SetState};
 use redup_format::filename::{Kind, Span};
 use redup_format::manifest::Manifest;
+use redup_format::time::Timestamp;
 
 use super::resume::{Resumed, Resumer};
 use super::{discard, leftovers, new_span};
@@ -17,6 +18,8 @@ pub(super) struct Plan {
     /// The sets whose signatures the source is compared with; empty for a full.
     pub(super) basis: Vec<BackupSet>,
     pub(super) resumed: Option<Resumed>,
+    /// The last volume behind those that are kept that could not be deleted: the set must come as far.
+    pub(super) must_reach: Option<u32>,
 }
 
 impl Plan {
@@ -41,9 +44,10 @@ impl Plan {
             prove_passphrase(archive)?;
             let newest = archive.collection().chains().iter().map(|c| c.end()).max();
             return Ok(Self {
-                span: new_span(options.now, newest, true),
+                span: new_span(free_time(archive, options), newest, true),
                 basis: Vec::new(),
                 resumed: None,
+                must_reach: None,
             });
         }
         if options.dry_run {
@@ -64,9 +68,10 @@ impl Plan {
         let basis = matched.sets.to_vec();
         check_basis(archive, &basis, options)?;
         Ok(Self {
-            span: new_span(options.now, Some(matched.end()), false),
+            span: new_span(free_time(archive, options), Some(matched.end()), false),
             basis,
             resumed: None,
+            must_reach: None,
         })
     }
 
@@ -107,15 +112,17 @@ impl Plan {
         match resumer.run()? {
             Some(resumed) => {
                 let kept = resumed.kept.len();
+                let mut must_reach = None;
                 for (number, file) in set.volumes.iter().rev() {
-                    if *number as usize > kept {
-                        leftovers::delete(archive, &file.name)?;
+                    if *number as usize > kept && !leftovers::delete(archive, &file.name)? {
+                        must_reach = must_reach.max(Some(*number));
                     }
                 }
                 Ok(Some(Self {
                     span: set.span,
                     basis,
                     resumed: Some(resumed),
+                    must_reach,
                 }))
             }
             None => {
@@ -124,6 +131,16 @@ impl Plan {
             }
         }
     }
+}
+
+/// The run's time, or the next one at which nothing is left of a set that was given up.
+fn free_time(archive: &Archive<'_>, options: &BackupOptions) -> Timestamp {
+    let mut now = options.now;
+    let left = archive.collection().incomplete_sets();
+    while left.iter().any(|set| set.span.end() == now) {
+        now = Timestamp::from_secs(now.secs() + 1);
+    }
+    now
 }
 
 /// Removes checkpoints of signatures without one of a manifest: a run that died between writing the

@@ -184,6 +184,82 @@ fn early_files_that_changed_or_came_since_reach_the_next_increment() {
     }
 }
 
+/// A store that lets nobody delete anything.
+fn keeping(world: &World) -> Arc<dyn Storage> {
+    let denied = Action::Fail(ErrorKind::PermissionDenied);
+    let memory = Arc::clone(&world.memory) as Arc<dyn Storage>;
+    let rule = FaultRule::new(Op::Delete, When::From(1), denied);
+    Arc::new(Fault::new(memory, [rule]))
+}
+
+/// A file that fills the first volumes, and one that fills those behind.
+fn two_files(second: usize) -> Tree {
+    let mut tree = Tree::new();
+    tree.put("a", Node::file(noise(1, 700 << 10)));
+    tree.put("b", Node::file(noise(second as u64, second)));
+    tree
+}
+
+/// What a run before has stored of `two_files` and nobody may delete is left where it is.
+#[track_caller]
+fn goes_on_beside_leftovers(second: usize, expected: &str) -> World {
+    let world = World::new(VolumeMode::Plain);
+    world.put(&two_files(2 << 20), None);
+    let target = world.target(dying(&world, Op::Head, 8), "secret");
+    world
+        .backup_to(&target, BackupKind::Full, 0, &Heard::default())
+        .unwrap_err();
+    world.put(&two_files(second), Some(&two_files(2 << 20)));
+    let heard = Heard::default();
+    // At the very time of the run before: its name is not taken again.
+    world
+        .backup_to(
+            &world.target(keeping(&world), "secret"),
+            BackupKind::Full,
+            0,
+            &heard,
+        )
+        .unwrap();
+    let lines = heard.lines();
+    let told = |line: &&String| !line.starts_with("warning left over");
+    let rest: Vec<_> = lines.iter().filter(told).collect();
+    assert_eq!(rest, expected.split(", ").collect::<Vec<_>>(), "{lines:?}");
+    assert!(rest.len() < lines.len(), "{lines:?}");
+    world
+}
+
+#[test]
+fn volumes_that_cannot_be_deleted_are_replaced_by_those_of_a_resumed_set_that_comes_as_far() {
+    let world = goes_on_beside_leftovers(4 << 20, "resumed after 2");
+    world
+        .restored(None)
+        .assert_is(&world.expected(), "the tree");
+}
+
+#[test]
+fn a_set_does_not_become_complete_before_volumes_that_cannot_be_deleted() {
+    let world = goes_on_beside_leftovers(1000, "resumed after 2, started over");
+    // Another run, which does not have the first one's archive dir, finds it whole.
+    std::fs::remove_dir_all(world.archive_dir()).unwrap();
+    world
+        .restored(None)
+        .assert_is(&world.expected(), "the tree");
+    let heard = Heard::default();
+    let verified = world.verify(true, &heard).unwrap();
+    assert_eq!(
+        (verified.differences, verified.failed),
+        (0, 0),
+        "{:?}",
+        heard.lines()
+    );
+    world
+        .backup(BackupKind::Incremental, 1, &Heard::default())
+        .unwrap();
+    world
+        .restored(None)
+        .assert_is(&world.expected(), "after the increment");
+}
+
 #[test]
 fn a_store_that_cannot_tell_what_is_unfinished_holds_no_resumed_run_up() {
     for (op, n) in deaths() {
