@@ -10,7 +10,6 @@ mod upload;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use redup_storage::{Buffers, ObjectInfo, ObjectKind, Storage, Unfinished};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -70,12 +69,6 @@ impl Transfer {
     /// Starts an object; its bytes leave in parts as they are written.
     pub fn create(&self, name: &str, kind: ObjectKind) -> ObjectWriter {
         ObjectWriter::new(self.clone(), name.to_owned(), kind)
-    }
-
-    /// Writes a small object whole.
-    pub(crate) fn put(&self, name: &str, kind: ObjectKind, bytes: impl Into<Bytes>) -> Result<()> {
-        let put = self.storage.put(name, bytes.into(), kind);
-        Ok(self.runtime.block_on(put)?)
     }
 
     /// Bytes of objects that were made, and those that the store has acknowledged.

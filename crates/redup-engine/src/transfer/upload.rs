@@ -11,8 +11,9 @@ use tokio::task::JoinSet;
 use super::Transfer;
 use crate::{Error, Result};
 
-/// An object being written. Nothing is visible at the store before [`PendingObject::complete`];
-/// dropped before, the upload is aborted.
+/// An object being written. Nothing of one that takes more than a part is visible at the store before
+/// [`PendingObject::complete`]; dropped before, the upload is aborted. A smaller one may be from
+/// [`finish`](Self::finish) on.
 ///
 /// A part that failed for good makes the next write fail, and `complete` again.
 #[derive(Debug)]
@@ -49,23 +50,39 @@ impl ObjectWriter {
         }
     }
 
-    /// Ends the object's bytes; it becomes visible by [`PendingObject::complete`].
+    /// Ends the object's bytes, all of which are on their way then.
     ///
     /// # Errors
     /// When a part has failed for good.
     pub fn finish(mut self) -> Result<PendingObject> {
-        if self.parts.upload.is_some() && self.buffer.is_some() {
+        if self.parts.upload.is_none() {
+            self.send_whole();
+        } else if self.buffer.is_some() {
             self.send_part()?;
         }
         Ok(PendingObject {
-            transfer: self.transfer,
-            name: self.name,
-            kind: self.kind,
-            whole: self.buffer,
-            whole_memory: self.buffer_memory,
             parts: self.parts,
             len: self.len,
         })
+    }
+
+    /// Sends all there is with one request, which makes the object visible.
+    fn send_whole(&mut self) {
+        let whole = self.buffer.take().map(Buffer::freeze).unwrap_or_default();
+        let memory = self.buffer_memory.take();
+        let (transfer, name, kind) = (self.transfer.clone(), mem::take(&mut self.name), self.kind);
+        let len = self.len;
+        self.parts.tasks.spawn_on(
+            async move {
+                let connection = transfer.connect().await;
+                let sent = transfer.storage.put(&name, whole, kind).await;
+                drop((connection, memory));
+                sent?;
+                transfer.stored.add(len);
+                Ok(())
+            },
+            &self.transfer.runtime,
+        );
     }
 
     fn send_part(&mut self) -> Result<()> {
@@ -131,37 +148,27 @@ impl Write for ObjectWriter {
 /// An object whose bytes are all on their way.
 #[derive(Debug)]
 pub struct PendingObject {
-    transfer: Transfer,
-    name: String,
-    kind: ObjectKind,
-    whole: Option<Buffer>,
-    whole_memory: Option<OwnedSemaphorePermit>,
     parts: Parts,
     len: u64,
 }
 
 impl PendingObject {
-    /// Waits for every part and makes the object visible, whole. Gives its length.
+    /// Waits for all of it, and makes the object visible where it is not, whole. Gives its length.
     ///
     /// # Errors
     /// When a part, or the completion, has failed for good.
     pub fn complete(mut self) -> Result<u64> {
+        self.parts.wait_all()?;
         if let Some(upload) = self.parts.upload.clone() {
-            self.parts.wait_all()?;
             let completed = upload.complete(self.parts.count, self.len);
-            self.transfer.runtime.block_on(completed)?;
+            self.parts.transfer.runtime.block_on(completed)?;
             self.parts.upload = None;
-        } else {
-            let whole = self.whole.take().map(Buffer::freeze).unwrap_or_default();
-            self.transfer.put(&self.name, self.kind, whole)?;
-            self.transfer.stored.add(self.len);
         }
-        drop(self.whole_memory.take());
         Ok(self.len)
     }
 }
 
-/// The parts in flight of one upload; aborts it when dropped before completion.
+/// The parts in flight of one object, or all of it in one request; an upload is aborted when dropped before completion.
 #[derive(Debug)]
 struct Parts {
     transfer: Transfer,

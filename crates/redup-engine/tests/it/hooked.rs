@@ -16,7 +16,7 @@ type Answer = Box<dyn Fn(&str, &Range<u64>) -> Option<Bytes> + Send + Sync>;
 /// `inner`, but for what the test wants otherwise.
 pub(crate) struct Hooked {
     inner: Arc<dyn Storage>,
-    /// What `put` and `head` wait for before they do anything.
+    /// What `put`, `begin_upload` and `head` wait for before they do anything.
     before: Before,
     /// What `get` answers instead.
     get: Answer,
@@ -37,6 +37,18 @@ impl Hooked {
     ) -> Self {
         let get = Box::new(get);
         Self { get, ..self }
+    }
+
+    /// What it waits for may well be another call, so this can tell which are made at the same time.
+    pub(crate) fn waiting<W: Future<Output = ()> + Send + 'static>(
+        self,
+        before: impl Fn(Op, &str) -> Option<W> + Send + Sync + 'static,
+    ) -> Self {
+        let boxed = move |op, name: &str| -> Option<Wait> { Some(Box::pin(before(op, name)?)) };
+        Self {
+            before: Box::new(boxed),
+            ..self
+        }
     }
 
     async fn wait(&self, op: Op, name: &str) {
@@ -88,6 +100,7 @@ impl Storage for Hooked {
     }
 
     async fn begin_upload(&self, name: &str, kind: ObjectKind) -> Result<Box<dyn Upload>> {
+        self.wait(Op::BeginUpload, name).await;
         self.inner.begin_upload(name, kind).await
     }
 
