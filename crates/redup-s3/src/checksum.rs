@@ -58,7 +58,7 @@ impl Checksums {
     pub(crate) fn succeeded(&self, with: bool) -> Option<String> {
         let mut state = self.state();
         match (&mut *state, with) {
-            (State::Tried, true) => *state = State::Taken,
+            (State::Tried | State::Doubted { .. }, true) => *state = State::Taken,
             (State::Doubted { answer }, false) => {
                 let answer = std::mem::take(answer);
                 *state = State::Off;
@@ -199,6 +199,20 @@ mod tests {
             assert!(checksums.enabled());
             assert_eq!(checksums.succeeded(true), None);
             assert!(!checksums.failed(true, &refusal), "they were taken since");
+        }
+    }
+
+    #[test]
+    fn what_arrives_with_them_while_they_are_doubted_clears_them() {
+        for refusal in REFUSALS.map(answered) {
+            let checksums = Checksums::new(true, true);
+            assert!(checksums.failed(true, &refusal));
+            // It was on its way then.
+            assert_eq!(checksums.succeeded(true), None);
+            assert!(checksums.enabled());
+            assert_eq!(checksums.succeeded(false), None, "which says nothing then");
+            assert!(checksums.enabled());
+            assert!(!checksums.failed(true, &refusal));
         }
     }
 

@@ -39,6 +39,13 @@ struct State {
     sent: BTreeMap<u32, SentPart>,
 }
 
+impl State {
+    fn is_current(&self, session: &Arc<Session>) -> bool {
+        let current = self.session.as_ref();
+        current.is_some_and(|current| Arc::ptr_eq(current, session))
+    }
+}
+
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     #[default]
@@ -178,22 +185,24 @@ impl S3Upload {
         }
     }
 
-    /// Begins anew, without checksums, unless another part has done so already. Only called as
-    /// long as no part has arrived.
-    async fn restart(&self, refused: &Arc<Session>) {
+    /// Sees to it that the upload is begun anew, without checksums. False when a part has arrived meanwhile, with
+    /// them: then they were not the reason, and nobody has that part's bytes any more.
+    async fn restart(&self, refused: &Arc<Session>) -> bool {
         let _one_at_a_time = self.beginning.lock().await;
-        if self.is_current(refused) {
-            self.state().session = None;
-            // What cannot be aborted now is found by a later clean-up.
-            let aborted = self.bucket.abort(Op::Abort, &self.name, &refused.id);
-            aborted.await.ok();
+        {
+            let mut state = self.state();
+            if !state.is_current(refused) {
+                return true;
+            }
+            if !state.sent.is_empty() {
+                return false;
+            }
+            state.session = None;
         }
-    }
-
-    fn is_current(&self, session: &Arc<Session>) -> bool {
-        let state = self.state();
-        let current = state.session.as_ref();
-        current.is_some_and(|current| Arc::ptr_eq(current, session))
+        // What cannot be aborted now is found by a later clean-up.
+        let aborted = self.bucket.abort(Op::Abort, &self.name, &refused.id);
+        aborted.await.ok();
+        true
     }
 
     async fn send_part(
@@ -342,6 +351,10 @@ impl Upload for S3Upload {
                 Ok(part) => {
                     self.bucket.took_data(session.checksums);
                     let mut state = self.state();
+                    // Another part has begun anew while this one was on its way: it went to what was given up.
+                    if !state.is_current(&session) {
+                        continue;
+                    }
                     if number == 0 {
                         state.held = None;
                     }
@@ -350,10 +363,12 @@ impl Upload for S3Upload {
                     return Ok(());
                 }
                 Err(failure) if self.bucket.checksums.failed(session.checksums, &failure) => {
-                    self.restart(&session).await;
+                    if !self.restart(&session).await {
+                        return Err(self.failed(Op::PutPart, failure));
+                    }
                 }
-                // Another part has begun anew while this one was on its way.
-                Err(failure) if failure.means_missing_object() && !self.is_current(&session) => {}
+                Err(failure)
+                    if failure.means_missing_object() && !self.state().is_current(&session) => {}
                 Err(failure) => return Err(self.failed(Op::PutPart, failure)),
             }
         }

@@ -186,6 +186,16 @@ async fn parts_that_are_refused_for_their_checksum_restart_the_upload() {
 
 #[tokio::test]
 async fn a_part_on_its_way_when_the_upload_is_begun_anew_is_sent_again() {
+    sent_again(|| Answer::error(404, "NoSuchUpload", "gone")).await;
+}
+
+#[tokio::test]
+async fn a_part_that_arrived_at_an_upload_that_was_given_up_is_sent_again() {
+    sent_again(Answer::ok).await;
+}
+
+/// The first part is refused, and the second one gets this answer once the upload has been given up.
+async fn sent_again(late: impl Fn() -> Answer + Send + 'static) {
     let given_up = Arc::new(Notify::new());
     let mut created = 0;
     let script = Script::new(move |seen| match seen.verb().as_str() {
@@ -197,10 +207,7 @@ async fn a_part_on_its_way_when_the_upload_is_begun_anew_is_sent_again() {
         "PUT uploadId" if seen.uri.contains("partNumber=1") => {
             Answer::error(400, "InvalidRequest", "no checksums")
         }
-        "PUT uploadId" => {
-            let gone = Answer::error(404, "NoSuchUpload", "gone");
-            Answer::When(Arc::clone(&given_up), gone.into())
-        }
+        "PUT uploadId" => Answer::When(Arc::clone(&given_up), late().into()),
         "DELETE uploadId" => {
             given_up.notify_one();
             Answer::ok()
