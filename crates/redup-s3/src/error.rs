@@ -7,6 +7,7 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use redup_storage::{Error, ErrorKind, Op};
 
+use crate::gauge::retry_after;
 use crate::hint::hint;
 use crate::options::Encryption;
 use crate::trouble::{Cause, one_line};
@@ -92,9 +93,7 @@ impl Failure {
             failure.status = Some(answer.status().as_u16());
             failure.request_id = header("x-amz-request-id");
             failure.bucket_region = header("x-amz-bucket-region");
-            failure.retry_after = header("retry-after")
-                .and_then(|seconds| seconds.trim().parse().ok())
-                .map(|seconds: u64| Duration::from_secs(seconds.min(3600)));
+            failure.retry_after = header("retry-after").as_deref().and_then(retry_after);
         }
         let success = failure.status.is_some_and(|status| status < 300);
         match error {

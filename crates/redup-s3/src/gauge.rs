@@ -100,8 +100,8 @@ impl Drop for Running {
 }
 
 /// A time to wait that a server names. Dates, which the header may hold as well, are left to our own
-/// waits: they are as wrong as the clocks.
-fn retry_after(text: &str) -> Option<Duration> {
+/// waits: they are as wrong as the clocks. No wait that is asked for is longer than our longest.
+pub(crate) fn retry_after(text: &str) -> Option<Duration> {
     let seconds = text.trim().parse().ok()?;
     Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
 }

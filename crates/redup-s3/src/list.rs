@@ -5,6 +5,8 @@
 //! last key. A listing that neither of them brings to its end is an error, never a short listing: what
 //! is missing in it would be taken for gone.
 
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::time::SystemTime;
 
 use aws_sdk_s3::types::{CommonPrefix, EncodingType, MultipartUpload, Object};
@@ -49,6 +51,7 @@ impl Bucket {
         let mut last = String::new();
         let mut begin = Begin::First;
         let mut encoded = false;
+        let mut seen = SeenPages::default();
         for _ in 0..MOST_PAGES {
             let page = match self.page(&begin, encoded).await {
                 Ok(page) => page,
@@ -63,7 +66,7 @@ impl Bucket {
                 }
                 Err(failure) => return Err(failure.into_error(Op::List, "", &self.place)),
             };
-            if page.repeats(&begin) {
+            if page.repeats(&begin) || seen.has(&page) {
                 begin = Begin::Behind(last.clone());
                 continue;
             }
@@ -234,6 +237,27 @@ impl Bucket {
             age: age.unwrap_or_default(),
             id: upload.upload_id()?.to_owned(),
         })
+    }
+}
+
+/// The pages of the second form that were there before, by what they list: tokens may lead in wider circles, and be
+/// new ones each time. Not by their order, which some servers do not keep.
+#[derive(Default)]
+struct SeenPages {
+    hasher: RandomState,
+    seen: HashSet<u64>,
+}
+
+impl SeenPages {
+    /// Whether there was a page like this one. One that is asked to be followed no further may be any.
+    fn has(&mut self, page: &Page) -> bool {
+        if page.token.is_none() || (page.objects.is_empty() && page.folders.is_empty()) {
+            return false;
+        }
+        let keys: Vec<_> = page.objects.iter().map(Object::key).collect();
+        !self
+            .seen
+            .insert(self.hasher.hash_one((keys, &page.folders)))
     }
 }
 

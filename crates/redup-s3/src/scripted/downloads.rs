@@ -103,6 +103,42 @@ async fn a_token_that_leads_in_circles_is_not_followed() {
 }
 
 #[tokio::test]
+async fn tokens_that_lead_in_wide_circles_are_not_followed() {
+    let mut count = 0;
+    let script = Script::new(move |seen| match seen.verb().as_str() {
+        "GET list-type" => {
+            count += 1;
+            let token = format!("token{count}");
+            match count % 3 {
+                1 => page(&["p/a", "p/b"], Some(&token)),
+                2 => page(&[], Some(&token)),
+                _ => page(&["p/c"], Some(&token)),
+            }
+        }
+        "GET" => first_form(seen),
+        _ => Answer::ok(),
+    });
+    assert_eq!(names(&script).await, ["a", "b", "c", "d", "e"]);
+    assert!(script.seen().len() < 10);
+}
+
+#[tokio::test]
+async fn pages_without_keys_and_pages_out_of_order_are_followed() {
+    let mut count = 0;
+    let script = listing(move |_| {
+        count += 1;
+        match count {
+            1 => page(&["p/d"], Some("b")),
+            2 => page(&[], Some("c")),
+            3 => page(&[], Some("d")),
+            4 => page(&["p/a", "p/c"], Some("e")),
+            _ => page(&["p/b"], None),
+        }
+    });
+    assert_eq!(names(&script).await, ["d", "a", "c", "b"]);
+}
+
+#[tokio::test]
 async fn a_listing_that_does_not_end_is_an_error_and_not_a_short_listing() {
     let script = Script::new(|seen| match seen.method.as_str() {
         "GET" => {

@@ -235,11 +235,14 @@ async fn a_url_that_is_none() {
             ..options("bkt")
         };
         let error = connecting(options, Answer::ok).await;
-        let text = told(&error).replace("https://", "").replace(url, "URL");
+        // It was tried with a scheme, too.
+        let text = told(&error)
+            .replace(&format!("https://{url}"), url)
+            .replace(url, "URL");
         expect![[r#"
             Other: cannot open s3://bkt/p: URL is not the URL of a server
             caused by: Custom endpoint `URL` was not a valid URI
-            hint: a server's URL is like host or http://host:9000: check --s3-endpoint-url, and AWS_ENDPOINT_URL"#]]
+            hint: a server's URL is like https://host or http://host:9000: check --s3-endpoint-url, and AWS_ENDPOINT_URL"#]]
         .assert_eq(&text);
     }
 }
