@@ -5,11 +5,12 @@ mod sync;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufReader, Read};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use redup_difftar::collate::CombinedSignatures;
 use redup_difftar::sigtar::SigtarReader;
-use redup_format::collections::{BackupSet, Collection, Place, SetFile, SetState};
+use redup_format::collections::{BackupChain, BackupSet, Collection, Place, SetFile, SetState};
 use redup_format::filename::Suffix;
 use redup_format::manifest::{Manifest, Reader as ManifestReader};
 use redup_format::time::Timestamp;
@@ -27,8 +28,6 @@ pub(crate) const LOCAL_LEVEL: u32 = 6;
 
 /// Signatures as they are read from the archive dir.
 pub(crate) type LocalSignatures = CombinedSignatures<Box<dyn Read>>;
-
-pub(crate) use sync::Wanted;
 
 /// A target with its archive dir locked and both listings read.
 pub(crate) struct Archive<'t> {
@@ -155,12 +154,32 @@ impl<'t> Archive<'t> {
     /// The sets that make up the state at `time`, oldest first. Sets that would be newer, had they not
     /// lost a part, are told.
     pub(crate) fn sets_at(&self, time: Option<Timestamp>) -> Result<&[BackupSet]> {
-        let sets = self.usable_sets_at(time)?;
-        let newest = sets.last().map(|set| set.span.end());
+        let sets = match time {
+            Some(time) => self.all_sets_at(time)?,
+            None => self.newest_sets()?,
+        };
+        self.tell_left_out(&[(sets, time)]);
+        Ok(sets)
+    }
+
+    /// Tells what is not in these states, each of a time: sets that would be newer, had they not lost a part, and that
+    /// a time is before all of them.
+    pub(crate) fn tell_left_out(&self, states: &[(&[BackupSet], Option<Timestamp>)]) {
+        let mut early = states.iter().filter_map(|(sets, time)| {
+            let oldest = sets.first()?.span.end();
+            time.is_some_and(|time| time < oldest).then_some(oldest)
+        });
+        if let Some(oldest) = early.next() {
+            self.monitor.event(Event::BeforeOldest(oldest));
+        }
         let lost = self.collection.incomplete_sets();
         for set in lost.iter().chain(self.collection.orphaned_sets()) {
             let end = set.span.end();
-            if newest < Some(end) && time.is_none_or(|time| end <= time) {
+            let is_left_out = |(sets, time): &(&[BackupSet], Option<Timestamp>)| {
+                sets.last().map(|set| set.span.end()) < Some(end)
+                    && time.is_none_or(|time| end <= time)
+            };
+            if states.iter().any(is_left_out) {
                 let why = match set.manifest() {
                     Some(_) => "a set it builds on is not complete",
                     None => "it has no manifest",
@@ -169,7 +188,6 @@ impl<'t> Archive<'t> {
                 self.monitor.event(Event::Warning(&text));
             }
         }
-        Ok(sets)
     }
 
     /// Tells which point in time `sets` make up.
@@ -179,25 +197,22 @@ impl<'t> Archive<'t> {
         }
     }
 
-    /// The whole sets up to `time`.
-    ///
-    /// Without a time, an interrupted set is passed over while there is a complete one: what it has
-    /// of the tree stops somewhere, and nobody who asks for the newest state means that.
-    fn usable_sets_at(&self, time: Option<Timestamp>) -> Result<&[BackupSet]> {
+    /// The sets up to `time`, that of an interrupted run included.
+    fn all_sets_at(&self, time: Timestamp) -> Result<&[BackupSet]> {
         let none = || Error::NoChains(self.transfer.location());
-        if let Some(time) = time {
-            let chain = self.collection.chain_for_time(time)?.ok_or_else(none)?;
-            if time < chain.start() {
-                self.monitor.event(Event::BeforeOldest(chain.start()));
-            }
-            return Ok(chain.sets_up_to(time));
-        }
+        let chain = self.collection.chain_for_time(time)?.ok_or_else(none)?;
+        Ok(chain.sets_up_to(time))
+    }
+
+    /// The sets of the newest state.
+    ///
+    /// An interrupted one is passed over while there is a complete one: what it has of the tree stops somewhere, and
+    /// nobody who asks for the newest state means that.
+    fn newest_sets(&self) -> Result<&[BackupSet]> {
+        let none = || Error::NoChains(self.transfer.location());
         for chain in self.collection.chains().iter().rev() {
             let sets = chain.sets();
-            let whole = sets
-                .iter()
-                .take_while(|set| set.state() != SetState::Interrupted)
-                .count();
+            let whole = sets.iter().take_while(|set| is_whole(set)).count();
             if whole < sets.len() {
                 let text = format!("leaving out the interrupted set {}", chain.last().span);
                 self.monitor.event(Event::Warning(&text));
@@ -217,10 +232,8 @@ impl<'t> Archive<'t> {
     pub(crate) fn whole_sets_at(&self, time: Timestamp) -> Result<&[BackupSet]> {
         let mut time = time;
         loop {
-            let sets = self.sets_at(Some(time)).map_err(without_signatures)?;
-            let whole = sets
-                .iter()
-                .take_while(|set| set.state() != SetState::Interrupted);
+            let sets = self.all_sets_at(time).map_err(without_signatures)?;
+            let whole = sets.iter().take_while(|set| is_whole(set));
             let whole = &sets[..whole.count()];
             match sets.first().map(|set| set.span.end()) {
                 _ if !whole.is_empty() => return Ok(whole),
@@ -229,6 +242,12 @@ impl<'t> Archive<'t> {
                 _ => return Err(Error::NoSignatureChains(self.transfer.location())),
             }
         }
+    }
+
+    /// The newest chain whose full was made to its end.
+    pub(crate) fn newest_whole_chain(&self) -> Option<&BackupChain> {
+        let mut chains = self.collection.chains().iter().rev();
+        chains.find(|chain| is_whole(chain.full()))
     }
 
     /// A set's manifest without its list of files: the archive dir's copy, else the store's.
@@ -340,6 +359,17 @@ impl<'t> Archive<'t> {
         };
         sets.into_iter().map(open).collect()
     }
+}
+
+/// Whether the run that made it ended.
+pub(crate) fn is_whole(set: &BackupSet) -> bool {
+    set.state() != SetState::Interrupted
+}
+
+/// The times of these sets of one chain, of which there is at least one.
+pub(crate) fn range_of(sets: &[BackupSet]) -> RangeInclusive<Timestamp> {
+    let time = |set: Option<&BackupSet>| set.map_or(Timestamp::from_secs(0), |set| set.span.end());
+    time(sets.first())..=time(sets.last())
 }
 
 /// For those who look at signatures.

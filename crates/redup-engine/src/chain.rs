@@ -23,7 +23,7 @@ use crate::{Error, Event, Result};
 #[derive(Debug)]
 pub(crate) struct Chain {
     sets: Vec<Vec<PlannedVolume>>,
-    /// Of sets that have volumes beyond their manifest.
+    /// Of sets that have volumes beyond their manifest, where these may hold something of what is read.
     pub(crate) short_manifests: Vec<Error>,
     /// How far `done` counts.
     steps: u64,
@@ -60,12 +60,10 @@ impl Chain {
                 }
             });
             let mut volumes: Vec<_> = volumes.collect();
-            steps += volumes
-                .iter_mut()
-                .map(|volume| volume.count(&done))
-                .sum::<u64>();
+            steps =
+                total(volumes.iter_mut().map(|volume| volume.count(&done))).saturating_add(steps);
             sets.push(volumes);
-            short_manifests.extend(short_manifest(set, &manifest));
+            short_manifests.extend(short_manifest(set, &manifest, path));
         }
         Ok(Self {
             sets,
@@ -93,7 +91,7 @@ impl Chain {
         let volumes = self.sets.iter().flatten();
         let objects = volumes.filter_map(|volume| volume.object.as_ref());
         archive.monitor().event(Event::Reading {
-            bytes: objects.map(|(_, len)| len).sum(),
+            bytes: total(objects.map(|(_, len)| *len)),
             steps: self.steps,
             done: &self.done,
         });
@@ -115,13 +113,21 @@ impl Chain {
     }
 }
 
-/// A complete set's manifest names all its volumes: the last one that is stored tells one cut short.
-fn short_manifest(set: &BackupSet, manifest: &Manifest) -> Option<Error> {
+/// The sum of lengths that a store has listed, which may be any.
+pub(crate) fn total(lengths: impl Iterator<Item = u64>) -> u64 {
+    lengths.fold(0, u64::saturating_add)
+}
+
+/// A complete set's manifest names all its volumes: the last one that is stored tells one cut short. What the others
+/// hold comes behind those that are named, and so it may be about `path`, or it is not.
+fn short_manifest(set: &BackupSet, manifest: &Manifest, path: &PathIndex) -> Option<Error> {
     let complete = set.state() == SetState::Complete;
     let file = set.manifest().filter(|_| complete)?;
-    let listed = *manifest.volumes.last_key_value()?.0;
+    let (&listed, last) = manifest.volumes.last_key_value()?;
     let stored = *set.volumes.last_key_value()?.0;
-    (stored > listed).then(|| Error::ManifestShort {
+    let end = &last.end.index;
+    let is_concerned = path >= end || end.starts_with(path);
+    (stored > listed && is_concerned).then(|| Error::ManifestShort {
         name: file.name.clone(),
         listed,
         stored,
@@ -201,4 +207,15 @@ pub(crate) fn chain_error(error: ArchiveError) -> Error {
 /// Reads a payload to its end without using it.
 pub(crate) fn discard(mut payload: impl Read) -> std::io::Result<u64> {
     std::io::copy(&mut payload, &mut std::io::sink())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_that_no_store_has_add_up_to_very_many_bytes() {
+        assert_eq!(total([1, 2, 3].into_iter()), 6);
+        assert_eq!(total([u64::MAX / 2; 3].into_iter()), u64::MAX);
+    }
 }

@@ -8,7 +8,7 @@ use redup_format::collections::BackupSet;
 use redup_format::index::PathIndex;
 use redup_format::time::Timestamp;
 
-use crate::archive::{Archive, Wanted, signature_error};
+use crate::archive::{Archive, range_of, signature_error};
 use crate::state::{Aspect, PathState, Version};
 use crate::{Monitor, Result, Target};
 
@@ -65,26 +65,29 @@ pub fn diff(
     mut each: impl FnMut(&PathIndex, &PathChange) -> ControlFlow<()>,
 ) -> Result<DiffReport> {
     let mut archive = Archive::open_metadata(target, monitor)?;
-    archive.sync_chains(&Wanted::Times(&[Some(options.old), Some(options.new)]))?;
+    let ranges = [options.old, options.new].map(|time| archive.whole_sets_at(time).map(range_of));
+    // Where there is nothing to compare, that is said below.
+    archive.sync_ranges(&ranges.into_iter().flatten().collect::<Vec<_>>())?;
     let old = archive.whole_sets_at(options.old)?;
     let new = archive.whole_sets_at(options.new)?;
+    archive.tell_left_out(&[(old, Some(options.old)), (new, Some(options.new))]);
     archive.tell_time(old);
     archive.tell_time(new);
     let mut report = DiffReport::default();
     let full = |sets: &[BackupSet]| sets.first().map(|set| set.span);
     // Sets of one chain are read once: the shorter row is the beginning of the longer one.
-    let (sets, sides) = if full(old) != full(new) {
+    let (sets, sides): (Vec<_>, _) = if full(old) != full(new) {
         (
-            [old, new].concat(),
+            old.iter().chain(new).collect(),
             [0..old.len(), old.len()..old.len() + new.len()],
         )
     } else if old.len() == new.len() {
         return Ok(report);
     } else {
         let longer = if old.len() < new.len() { new } else { old };
-        (longer.to_vec(), [0..old.len(), 0..new.len()])
+        (longer.iter().collect(), [0..old.len(), 0..new.len()])
     };
-    let mut collated = Collated::new(archive.sigtars(&sets)?);
+    let mut collated = Collated::new(archive.sigtars(sets)?);
     while let Some(index) = collated.advance().map_err(signature_error)? {
         let index = index.clone();
         let Some(change) = change(&mut collated, &sides)? else {

@@ -2,14 +2,15 @@
 
 use std::io::Read;
 use std::ops::ControlFlow;
+use std::slice;
 
 use redup_difftar::collate::Collated;
-use redup_format::collections::{BackupSet, SetState};
+use redup_format::collections::{BackupChain, BackupSet};
 use redup_format::index::PathIndex;
 use redup_format::time::Timestamp;
 use redup_select::Pattern;
 
-use crate::archive::{Archive, Wanted, signature_error};
+use crate::archive::{Archive, is_whole, range_of, signature_error};
 use crate::state::{Aspect, PathState, Version};
 use crate::{Error, Event, Monitor, Result, Target};
 
@@ -87,11 +88,23 @@ pub fn find(
     mut each: impl FnMut(&Found) -> ControlFlow<()>,
 ) -> Result<FindReport> {
     let mut archive = Archive::open_metadata(target, monitor)?;
-    match options.scope {
-        FindScope::Everything => archive.sync_chains(&Wanted::AllChains)?,
-        FindScope::NewestChain => archive.sync(None)?,
-        FindScope::At(time) => archive.sync(Some(time))?,
-    }
+    // Where there is nothing to look at, that is said below.
+    let ranges: Vec<_> = match options.scope {
+        FindScope::Everything => {
+            let chains = archive.collection().chains();
+            chains.iter().map(BackupChain::range).collect()
+        }
+        FindScope::NewestChain => {
+            let newest = archive.newest_whole_chain();
+            newest.map(BackupChain::range).into_iter().collect()
+        }
+        FindScope::At(time) => archive
+            .whole_sets_at(time)
+            .map(range_of)
+            .into_iter()
+            .collect(),
+    };
+    archive.sync_ranges(&ranges)?;
     let mut report = FindReport::default();
     let sets = sets(&archive, options.scope, monitor, &mut report)?;
     let fulls: Vec<_> = (0..sets.len())
@@ -104,15 +117,16 @@ pub fn find(
         }
         let index = index.clone();
         let mut versions = versions(&sets, &fulls, &mut collated)?;
-        if options.pattern.folders_only() && !versions.iter().any(PathVersion::is_folder) {
-            continue;
-        }
         if let FindScope::At(_) = options.scope {
             // What came before is of no interest, and what is gone is not there.
             versions.drain(..versions.len().saturating_sub(1));
             versions.retain(|version| version.event != PathEvent::Deleted);
         }
-        if versions.is_empty() {
+        let is_wanted = match options.pattern.folders_only() {
+            true => versions.iter().any(PathVersion::is_folder),
+            false => !versions.is_empty(),
+        };
+        if !is_wanted {
             continue;
         }
         report.found += 1;
@@ -133,16 +147,17 @@ fn sets<'a>(
     let mut sets = Vec::new();
     if let FindScope::At(time) = scope {
         let whole = archive.whole_sets_at(time)?;
+        archive.tell_left_out(&[(whole, Some(time))]);
         archive.tell_time(whole);
         sets.extend(whole);
     } else {
-        let chains = archive.collection().chains();
-        let newest = chains.iter().rposition(|chain| is_whole(chain.full()));
-        let first = match scope {
-            FindScope::NewestChain => newest.unwrap_or(0),
-            _ => 0,
+        let chains = match scope {
+            FindScope::NewestChain => archive
+                .newest_whole_chain()
+                .map_or(&[][..], slice::from_ref),
+            _ => archive.collection().chains(),
         };
-        for chain in &chains[first..] {
+        for chain in chains {
             let whole = chain.sets().iter().take_while(|set| is_whole(set));
             let whole: Vec<_> = whole.collect();
             let signed = whole.iter().take_while(|set| set.signature().is_some());
@@ -210,8 +225,4 @@ impl PathVersion {
             PathEvent::Deleted => false,
         }
     }
-}
-
-fn is_whole(set: &BackupSet) -> bool {
-    set.state() != SetState::Interrupted
 }

@@ -7,6 +7,8 @@ use redup_format::entry::Attributes;
 use redup_format::filename::Span;
 use redup_format::manifest::FileChange;
 
+use crate::chain::total;
+
 /// The counters of duplicity's statistics block; sizes in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Statistics {
@@ -90,7 +92,7 @@ impl StatusReport {
     pub fn bytes(&self, set: &BackupSet) -> Option<u64> {
         let lengths = self.lengths.as_ref()?;
         let lengths = set.remote_names().filter_map(|name| lengths.get(name));
-        Some(lengths.sum())
+        Some(total(lengths.copied()))
     }
 }
 

@@ -277,8 +277,8 @@ impl Collection {
 
     /// What has to be done to the archive dir so that it mirrors the target's manifests and signatures.
     ///
-    /// With a range, only what overlaps it is fetched: usually the chain that serves the wanted time.
-    pub fn sync_plan(&self, wanted: Option<RangeInclusive<Timestamp>>) -> SyncPlan {
+    /// With ranges, only what overlaps one of them is fetched: usually the chain that serves the wanted time.
+    pub fn sync_plan(&self, wanted: Option<&[RangeInclusive<Timestamp>]>) -> SyncPlan {
         SyncPlan::new(self.sets().chain(&self.leftovers), wanted)
     }
 }

@@ -1,11 +1,12 @@
 //! Bringing the archive dir in line with the store.
 
 use std::io::{self, BufWriter, Read, Write};
+use std::ops::RangeInclusive;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use redup_difftar::sigtar::SigtarReader;
-use redup_format::collections::{BackupSet, SetFile, SyncPlan};
+use redup_format::collections::{BackupChain, BackupSet, SetFile, SyncPlan};
 use redup_format::filename::Kind;
 use redup_format::time::Timestamp;
 
@@ -13,47 +14,30 @@ use super::{Archive, LOCAL_LEVEL, parse_manifest, signature_error, with_volumes}
 use crate::thaw::make_readable;
 use crate::{Error, Event, MetadataSync, Result};
 
-/// The chains whose metadata a command needs.
-pub(crate) enum Wanted<'a> {
-    /// Those that serve these times, the newest one for `None`.
-    Times(&'a [Option<Timestamp>]),
-    /// Every chain.
-    AllChains,
-}
-
 impl Archive<'_> {
-    /// Brings manifests and signatures of the chain that serves `time` into the archive dir, and
-    /// removes what has no counterpart at the store.
+    /// Brings manifests and signatures of the chain that serves `time` (the newest state for `None`) into the archive
+    /// dir, and removes what has no counterpart at the store.
     pub(crate) fn sync(&mut self, time: Option<Timestamp>) -> Result<()> {
-        self.sync_chains(&Wanted::Times(&[time]))
+        let range = self.range_at(time);
+        self.sync_kinds(range.as_slice(), true)
     }
 
-    /// The same for several chains.
-    pub(crate) fn sync_chains(&mut self, wanted: &Wanted<'_>) -> Result<()> {
-        self.sync_kinds(wanted, true)?;
-        self.refresh()?;
-        self.tell_last_full();
-        Ok(())
+    /// The same for what overlaps any of `ranges`.
+    pub(crate) fn sync_ranges(&mut self, ranges: &[RangeInclusive<Timestamp>]) -> Result<()> {
+        self.sync_kinds(ranges, true)
     }
 
-    /// The same for manifests only, all that a restore needs.
+    /// The same as [`sync`](Self::sync) for manifests only, all that a restore needs.
     pub(crate) fn sync_manifests(&mut self, time: Option<Timestamp>) -> Result<()> {
-        self.sync_kinds(&Wanted::Times(&[time]), false)?;
-        self.refresh()?;
-        self.tell_last_full();
-        Ok(())
+        let range = self.range_at(time);
+        self.sync_kinds(range.as_slice(), false)
     }
 
     /// What [`sync`](Self::sync) would do, told and not done.
     pub(crate) fn announce_sync(&self) {
-        if self.trusted {
+        let Some(plan) = self.sync_plan(self.range_at(None).as_slice(), true) else {
             return;
-        }
-        let plan = self.sync_plan(&Wanted::Times(&[None]), true);
-        if plan.delete.is_empty() && plan.fetch.is_empty() {
-            self.monitor.event(Event::InSync);
-            return;
-        }
+        };
         let fetch = plan.fetch.iter().map(|fetch| fetch.remote.name.as_str());
         self.monitor.event(Event::SyncPlanned {
             fetch: &fetch.collect::<Vec<_>>(),
@@ -63,10 +47,7 @@ impl Archive<'_> {
 
     /// Tells that the archive dir has all that the newest chain has at the store, if that is so.
     pub(crate) fn tell_in_sync(&self) {
-        let plan = self.sync_plan(&Wanted::Times(&[None]), true);
-        if !self.trusted && plan.delete.is_empty() && plan.fetch.is_empty() {
-            self.monitor.event(Event::InSync);
-        }
+        drop(self.sync_plan(self.range_at(None).as_slice(), true));
     }
 
     /// Whether metadata of all chains were asked for.
@@ -74,48 +55,45 @@ impl Archive<'_> {
         self.target.sync == MetadataSync::All
     }
 
-    fn sync_plan(&self, wanted: &Wanted<'_>, signatures: bool) -> SyncPlan {
-        let all = self.syncs_all();
-        let chain = |time: &Option<Timestamp>| match time {
-            Some(time) => self.collection.chain_for_time(*time).ok().flatten(),
-            None => self.collection.newest_chain(),
+    /// The chain that has the state at `time`.
+    fn range_at(&self, time: Option<Timestamp>) -> Option<RangeInclusive<Timestamp>> {
+        let chain = match time {
+            Some(time) => self.collection.chain_for_time(time).ok().flatten(),
+            None => self.newest_whole_chain().or(self.collection.newest_chain()),
         };
-        let ranges: Vec<_> = match wanted {
-            Wanted::Times(times) if !all => times
-                .iter()
-                .map(|time| chain(time).map(|chain| chain.range()))
-                .collect(),
-            // What belongs to no chain is not asked for.
-            Wanted::AllChains if !all => {
-                let chains = self.collection.chains().iter();
-                chains.map(|chain| Some(chain.range())).collect()
-            }
-            Wanted::Times(_) | Wanted::AllChains => vec![None],
-        };
-        let mut plan = SyncPlan::default();
-        for range in ranges {
-            let SyncPlan { delete, fetch } = self.collection.sync_plan(range);
-            plan.delete = delete;
-            for fetch in fetch {
-                if !plan.fetch.contains(&fetch) {
-                    plan.fetch.push(fetch);
-                }
-            }
-        }
-        plan.fetch
-            .retain(|fetch| signatures || all || fetch.kind == Kind::Manifest);
-        plan
+        chain.map(BackupChain::range)
     }
 
-    fn sync_kinds(&self, wanted: &Wanted<'_>, signatures: bool) -> Result<()> {
+    /// What there is to do. Where that is nothing, says that all is in line.
+    fn sync_plan(
+        &self,
+        ranges: &[RangeInclusive<Timestamp>],
+        signatures: bool,
+    ) -> Option<SyncPlan> {
         if self.trusted {
-            return Ok(());
+            return None;
         }
-        let plan = self.sync_plan(wanted, signatures);
-        if plan.delete.is_empty() && plan.fetch.is_empty() {
+        let all = self.syncs_all();
+        let mut plan = self.collection.sync_plan((!all).then_some(ranges));
+        plan.fetch
+            .retain(|fetch| signatures || all || fetch.kind == Kind::Manifest);
+        if plan.is_empty() {
             self.monitor.event(Event::InSync);
-            return Ok(());
+            return None;
         }
+        Some(plan)
+    }
+
+    fn sync_kinds(&mut self, ranges: &[RangeInclusive<Timestamp>], signatures: bool) -> Result<()> {
+        if let Some(plan) = self.sync_plan(ranges, signatures) {
+            self.carry_out(&plan)?;
+        }
+        self.refresh()?;
+        self.tell_last_full();
+        Ok(())
+    }
+
+    fn carry_out(&self, plan: &SyncPlan) -> Result<()> {
         make_readable(
             self,
             plan.fetch.iter().map(|fetch| fetch.remote.name.as_str()),

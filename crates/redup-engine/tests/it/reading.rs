@@ -2,19 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use redup_engine::{
-    Aspect, BackupKind, CatOptions, DiffOptions, Error, FindOptions, FindScope, PathChange,
-    PathEvent, PathState, Silent, VolumeMode,
+    Aspect, BackupKind, CatOptions, DiffOptions, Error, FindOptions, FindScope, ListOptions,
+    PathChange, PathEvent, PathState, Silent, Target, VolumeMode,
 };
 use redup_format::index::PathIndex;
 use redup_format::time::Timestamp;
 use redup_select::{Mode, Pattern};
+use redup_storage::{Action, ErrorKind, Fault, FaultRule, Op, Record, Storage, When};
 use redup_testkit::changes::{Change, changes};
 use redup_testkit::listing::{Entry, Kind, Listing};
-use redup_testkit::trees::{Node, Tree, awkward, edited, history};
+use redup_testkit::trees::{Node, Tree, awkward, edited, history, noise};
 
 use crate::world::{DAY, Heard, START, World};
 
@@ -322,6 +324,118 @@ fn folders_alone_are_found_with_a_slash() {
     };
     assert_eq!(paths("*/"), [b"dir".to_vec()]);
     assert_eq!(paths("stays/"), [b""; 0]);
+}
+
+#[test]
+fn a_folder_that_became_a_file_is_a_folder_only_at_its_time() {
+    let mut states = [Tree::new(), Tree::new()];
+    states[0].put("x/inside", Node::file("a"));
+    states[1].put("x", Node::file("a file").mtime(1_700_000_000));
+    let (world, _) = backed_up(VolumeMode::Plain, &states, &[0]);
+    let found = |scope| search(&world, "x/", scope).into_keys().count();
+    assert_eq!(found(FindScope::At(time(0))), 1);
+    assert_eq!(found(FindScope::At(time(1))), 0);
+    assert_eq!(found(FindScope::Everything), 1);
+}
+
+#[test]
+fn signatures_of_the_chain_before_an_interrupted_one_are_brought_over_once() {
+    let (world, _) = small();
+    let everything = |scope| FindOptions {
+        pattern: Pattern::new(b"*", Mode::Glob, false).unwrap(),
+        scope,
+    };
+    let newest = everything(FindScope::NewestChain);
+    let at = everything(FindScope::At(time(9)));
+    let differences = DiffOptions {
+        old: time(0),
+        new: time(9),
+    };
+    let looks: [&dyn Fn(&Target); 4] = [
+        &|target| {
+            redup_engine::find(target, &newest, &Silent, |_| ControlFlow::Continue(())).unwrap();
+        },
+        &|target| {
+            redup_engine::find(target, &at, &Silent, |_| ControlFlow::Continue(())).unwrap();
+        },
+        &|target| {
+            let each = |_: &_, _: &_| ControlFlow::Continue(());
+            redup_engine::diff(target, &differences, &Silent, each).unwrap();
+        },
+        &|target| {
+            let each = |_: &_, _: &_| ControlFlow::Continue(());
+            redup_engine::list(target, &ListOptions { time: None }, &Silent, each).unwrap();
+        },
+    ];
+    let storage = || Arc::clone(&world.memory) as Arc<dyn Storage>;
+    for (number, look) in looks.iter().enumerate() {
+        // The archive dir of a machine that has done nothing but begin another full.
+        std::fs::remove_dir_all(world.archive_dir()).unwrap();
+        let dies = FaultRule::new(Op::Head, When::From(2), Action::Fail(ErrorKind::Other));
+        let target = world.target(Arc::new(Fault::new(storage(), [dies])), "secret");
+        world
+            .backup_to(&target, BackupKind::Full, 8, &Heard::default())
+            .unwrap_err();
+        let gets = || {
+            let calls = Record::new(storage());
+            look(&world.target(Arc::new(calls.clone()), "secret"));
+            calls
+                .calls()
+                .iter()
+                .filter(|call| call.op == Op::Get)
+                .count()
+        };
+        assert!(gets() > 0, "{number}");
+        assert_eq!(gets(), 0, "{number}");
+    }
+}
+
+#[test]
+fn what_both_states_leave_out_is_told_once() {
+    let (world, _) = small();
+    world.lose("inc.20240101T000000Z.to.20240102T000000Z.manifest");
+    std::fs::remove_dir_all(world.archive_dir()).unwrap();
+    let heard = Heard::default();
+    let options = DiffOptions {
+        old: time(1),
+        new: time(2),
+    };
+    redup_engine::diff(&world.plain_target(), &options, &heard, |_, _| {
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    let lines = heard.lines();
+    let told = lines
+        .iter()
+        .filter(|line| line.contains("20240102T000000Z: it has no manifest"));
+    assert_eq!(told.count(), 1, "{lines:?}");
+}
+
+#[test]
+fn what_lies_before_volumes_that_a_manifest_does_not_know_has_its_content() {
+    let mut tree = Tree::new();
+    let (first, second) = (noise(1, 700 << 10), noise(2, 700 << 10));
+    tree.put("a", Node::file(first.clone()));
+    tree.put("b", Node::file(second));
+    let (world, _) = backed_up(VolumeMode::Plain, &[tree], &[0]);
+    let names = world.memory.names();
+    let name = names
+        .iter()
+        .find(|name| name.ends_with(".manifest"))
+        .unwrap();
+    let manifest = world.memory.data(name).unwrap();
+    let text = String::from_utf8_lossy(&manifest);
+    let cut = text.find("Volume 4:").unwrap();
+    world.memory.insert(name, manifest[..cut].to_vec());
+    std::fs::remove_dir_all(world.archive_dir()).unwrap();
+    assert_eq!(content(&world, "a", None).unwrap(), first);
+    for path in ["b", "c"] {
+        let error = content(&world, path, None).unwrap_err();
+        assert!(
+            matches!(error, Error::ManifestShort { .. }),
+            "{path} {error:?}"
+        );
+    }
 }
 
 #[test]

@@ -29,9 +29,14 @@ pub struct Fetch {
 }
 
 impl SyncPlan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.delete.is_empty() && self.fetch.is_empty()
+    }
+
     pub(super) fn new<'a>(
         sets: impl Iterator<Item = &'a BackupSet>,
-        wanted: Option<RangeInclusive<Timestamp>>,
+        wanted: Option<&[RangeInclusive<Timestamp>]>,
     ) -> Self {
         let mut plan = Self::default();
         for set in sets {
@@ -40,7 +45,8 @@ impl SyncPlan {
             let overlaps = |wanted: &RangeInclusive<Timestamp>| {
                 *wanted.start() <= set.span.end() && set.span.start() <= *wanted.end()
             };
-            if set.state() == SetState::Complete && wanted.as_ref().is_none_or(overlaps) {
+            let is_wanted = wanted.is_none_or(|ranges| ranges.iter().any(overlaps));
+            if set.state() == SetState::Complete && is_wanted {
                 plan.fetch_missing(set);
             }
         }

@@ -258,11 +258,17 @@ fn sync_fetches_what_overlaps_the_wanted_range_and_drops_what_the_target_lacks()
     let stale = vec![local(4, 4, Kind::Manifest), local(4, 4, Kind::Signature)];
     let kept = vec![local(1, 1, Kind::Manifest)];
     let collection = collect(&[set(1, 1), set(2, 2)], &[kept, stale.clone()]);
-    let plan = collection.sync_plan(Some(time(1)..=time(1)));
+    let plan = collection.sync_plan(Some(&[time(1)..=time(1)]));
     assert_eq!(plan.fetch.len(), 1);
     assert_eq!(plan.fetch[0].local, local(1, 1, Kind::Signature));
     assert_eq!(plan.delete, [stale[1].clone(), stale[0].clone()]);
-    assert_eq!(collection.sync_plan(None).fetch.len(), 3);
+    let all = collection.sync_plan(None);
+    assert_eq!(all.fetch.len(), 3);
+    // Each file once, in however many of the ranges it is, and the same goes whatever is wanted.
+    let both = [time(1)..=time(2), time(2)..=time(2)];
+    assert_eq!(collection.sync_plan(Some(&both)), all);
+    let nothing = collection.sync_plan(Some(&[]));
+    assert!(nothing.fetch.is_empty() && nothing.delete == all.delete);
 }
 
 #[test]
@@ -410,7 +416,7 @@ proptest! {
         for at in 0..6 {
             let _chain = collection.chain_for_time(time(at));
         }
-        let _plan = collection.sync_plan(Some(time(2)..=time(3)));
+        let _plan = collection.sync_plan(Some(&[time(2)..=time(3)]));
         let _matched = collection.matched().map(|matched| (matched.end(), matched.signatures().count()));
         let _partial = collection.partial_set().map(|set| set.contiguous_volumes());
     }
