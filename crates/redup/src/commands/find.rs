@@ -4,7 +4,6 @@ use std::os::unix::ffi::OsStrExt;
 
 use redup_engine::{FindOptions, FindScope};
 use redup_select::{Mode, Pattern};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{Session, troubled, written};
 use crate::args::Opt;
@@ -31,7 +30,6 @@ pub(super) fn run(session: &Session) -> Result<Code, Failure> {
 
 fn search(session: &Session, options: &FindOptions) -> Result<Code, Failure> {
     let target = session.target()?;
-    allow_many_files();
     let (ui, narrator) = (&session.ui, session.narrator());
     let typed = crate::args::lossy(session.word(0));
     let report = if session.flag(Opt::Json) {
@@ -81,17 +79,4 @@ fn pattern(session: &Session) -> Result<Pattern, Failure> {
         session.flag(Opt::FilterCase),
     )?;
     Ok(pattern)
-}
-
-/// A file of each backup set is open at once; many systems begin with a limit of 1024 and allow more. Where they do
-/// not, the file that cannot be opened is an error.
-fn allow_many_files() {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    if current < maximum {
-        let raised = Rlimit {
-            current: maximum,
-            maximum,
-        };
-        setrlimit(Resource::Nofile, raised).ok();
-    }
 }

@@ -5,6 +5,7 @@ mod cat;
 mod cleanup;
 mod diff;
 mod find;
+mod limits;
 mod list;
 mod points;
 mod probe;
@@ -192,6 +193,7 @@ impl Session {
 
     /// Opens the store and gathers what the engine needs to work on it.
     fn target(&self) -> Result<Target, Failure> {
+        limits::allow_many_files();
         let keys = Keys::new(self.encryption.clone(), &self.environment, &self.ui);
         keys.check()?;
         let Self {

@@ -452,7 +452,7 @@ fn a_terminal_gets_no_binary_file() {
 }
 
 #[test]
-fn more_sets_than_files_may_be_open_are_searched() {
+fn a_chain_may_have_more_sets_than_files_may_be_open() {
     let env = place();
     let backup = "source file://target --no-encryption --no-print-statistics --current-time";
     for day in 0..30 {
@@ -461,20 +461,28 @@ fn more_sets_than_files_may_be_open_are_searched() {
         let time = 1_700_000_000 + day * 86_400;
         go(&env, &format!("{backup} {time}")).ok();
     }
-    let inner = typed(&env, "find --no-encryption a file://target");
-    let mut limited = Command::new("sh");
-    limited.args(["-c", "ulimit -S -n 28; exec \"$@\"", "sh"]);
-    limited
-        .arg(inner.get_program())
-        .args(inner.get_args())
-        .env_clear();
-    limited.envs(
-        inner
-            .get_envs()
-            .filter_map(|(name, value)| Some((name, value?))),
-    );
-    let outcome = run(limited.current_dir(env.path(""))).ok();
+    let limited = |line: &str| {
+        let inner = typed(&env, line);
+        let mut limited = Command::new("sh");
+        limited.args(["-c", "ulimit -S -n 28; exec \"$@\"", "sh"]);
+        limited
+            .arg(inner.get_program())
+            .args(inner.get_args())
+            .env_clear();
+        limited.envs(
+            inner
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        run(limited.current_dir(env.path("")))
+    };
+    let outcome = limited("find --no-encryption a file://target").ok();
     assert_eq!(outcome.stdout.lines().count(), 31, "{outcome}");
+    limited("list-current-files --no-encryption file://target").ok();
+    limited("restore --no-encryption file://target out").ok();
+    limited("cat --no-encryption a file://target").ok();
+    limited("diff --no-encryption 1700000000 now file://target").code(1);
+    limited("incremental source file://target --no-encryption").ok();
 }
 
 #[test]
