@@ -124,8 +124,8 @@ impl Run<'_> {
         let mut scanner = self.scanner(None, Start::default(), changes.since);
         self.begin(changes.since);
         scanner.run(changes.all)?;
-        self.monitor.event(Event::SourceEnds);
         self.monitor.event(Event::SourceBytes(scanner.source_bytes));
+        self.monitor.event(Event::SourceEnds);
         Ok(BackupReport {
             span: plan.span,
             statistics: scanner.statistics,

@@ -11,6 +11,9 @@ use crate::{ListOptions, Monitor, Result, StatusReport, Target};
 /// Gives every path of the tree at a time to `each`, in path order, until that breaks off. Works from the signatures
 /// alone: no volume is read.
 ///
+/// What an interrupted run has stored counts as the state at its time, if that is the time asked for, as with duplicity's
+/// list-current-files; [`find()`](crate::find()) and [`diff()`](crate::diff()) take no such state for one.
+///
 /// The time of the backup set is told to the monitor as [`Event::PointInTime`](crate::Event::PointInTime) before.
 ///
 /// # Errors

@@ -37,7 +37,7 @@ pub enum Aspect {
     Device,
     /// The permissions.
     Mode,
-    /// The owner or the group. Names count before numbers.
+    /// The owner or the group. The same number or the same name is the same one.
     Owner,
     /// The mtime; not of devices.
     Mtime,

@@ -3,6 +3,7 @@
 //! Only whole chains go, or all increments of one, and never the last chain that can be restored. Nothing here
 //! deletes: an answer lists what goes in an order in which being stopped leaves every remaining set of use.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use crate::collections::{BackupChain, BackupSet, Collection, SetFile, SetState};
@@ -134,13 +135,14 @@ impl<'a> Cleanup<'a> {
             .chain(collection.incomplete_sets());
         let mut sets: Vec<_> = interrupted.chain(outside).collect();
         sets.sort_by_key(|set| std::cmp::Reverse(set.span));
-        let goes_with_its_set = |file: &&SetFile| {
-            let mut of_sets = sets.iter().flat_map(|set| set.signature_files());
-            of_sets.any(|other| std::ptr::eq(other, *file))
-        };
+        let file = |file: &'a SetFile| (file.place, file.name.as_str());
+        let of_sets = sets.iter().flat_map(|set| set.signature_files());
+        let of_sets: BTreeSet<_> = of_sets.map(file).collect();
         let signatures = collection.orphaned_signatures();
         Self {
-            signatures: signatures.filter(|it| !goes_with_its_set(it)).collect(),
+            signatures: signatures
+                .filter(|it| !of_sets.contains(&file(it)))
+                .collect(),
             sets,
         }
     }

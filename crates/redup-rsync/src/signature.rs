@@ -103,7 +103,7 @@ impl SignatureShape {
         }
         let block_len = u64::from(self.block_len.get());
         let most = (entries / entry_len).checked_mul(block_len)?;
-        Some(most.saturating_sub(block_len - 1).min(most)..=most)
+        Some(most.saturating_sub(block_len - 1)..=most)
     }
 }
 

@@ -70,7 +70,7 @@ impl<'a> Incoming<'a> {
                 self.work.did(chunk.len() as u64);
                 self.hash.update(&chunk);
                 if let Some(kept) = &mut self.kept {
-                    kept.chunks.push_back(chunk.clone());
+                    kept.chunks.push_back((chunk.clone(), chunk.len() as u64));
                 }
                 self.current = chunk;
                 true
@@ -100,7 +100,8 @@ impl Read for Incoming<'_> {
 
 /// A volume in memory, freed as it is read.
 pub(super) struct Kept {
-    chunks: VecDeque<Bytes>,
+    /// What is left of each, and what it takes up until all of it is read.
+    chunks: VecDeque<(Bytes, u64)>,
     memory: Hold,
 }
 
@@ -113,14 +114,15 @@ impl Kept {
 
 impl Read for Kept {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let Some(first) = self.chunks.front_mut() else {
+        let Some((first, len)) = self.chunks.front_mut() else {
             return Ok(0);
         };
         let taken = take(first, buf);
         if first.is_empty() {
+            let len = *len;
             self.chunks.pop_front();
+            self.memory.release(len);
         }
-        self.memory.release(taken as u64);
         Ok(taken)
     }
 }
