@@ -13,6 +13,7 @@ complete -c redup -n __fish_use_subcommand -a remove-all-inc-of-but-n-full -d 'D
 complete -c redup -n __fish_use_subcommand -a find -d 'Search all backups for paths, and say when each of them came, changed and went.'
 complete -c redup -n __fish_use_subcommand -a diff -d 'Say what is different between two points in time.'
 complete -c redup -n __fish_use_subcommand -a cat -d 'Write the content of one file, as it was at some time, to standard output.'
+complete -c redup -n __fish_use_subcommand -a audit -d 'Ask the store about every volume, and hold what it tells against the manifests; none is read.'
 complete -c redup -n __fish_use_subcommand -a probe -d 'Try a target out, and say what works, how fast, and what to change.'
 complete -c redup -n __fish_use_subcommand -a prune -d 'Delete the chains that hold no backup which a --keep option keeps.'
 complete -c redup -n __fish_use_subcommand -a run -d 'Do what redup.toml says under this name; without a name, list the profiles.'

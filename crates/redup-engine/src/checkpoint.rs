@@ -127,6 +127,9 @@ struct Line {
     end_block: Option<u32>,
     #[serde(with = "hex_digest")]
     sha1: [u8; 20],
+    /// Records of older versions have none.
+    #[serde(default)]
+    crc32: Option<u32>,
     len: u64,
     pieces: Option<StoredPieces>,
     signatures_len: u64,
@@ -143,6 +146,7 @@ impl From<&StoredVolume> for Line {
             end: hex(v.info.end.index.as_bytes()),
             end_block: v.info.end.block,
             sha1: v.info.sha1.unwrap_or_default(),
+            crc32: v.info.crc32,
             len: v.len,
             pieces: v.pieces.clone(),
             signatures_len: v.signatures.0,
@@ -166,6 +170,7 @@ impl Line {
                 end,
                 sha1: Some(self.sha1),
                 md5: None,
+                crc32: self.crc32,
             },
             len: self.len,
             pieces: self.pieces,
@@ -241,6 +246,7 @@ mod tests {
                 end: position(end, Some(3)),
                 sha1: Some([number as u8; 20]),
                 md5: None,
+                crc32: Some(number),
             },
             len: 1000,
             pieces: Some(StoredPieces {

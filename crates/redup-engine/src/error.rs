@@ -143,6 +143,20 @@ pub enum Error {
     /// A volume that was checked was not the same when it was read again to be used.
     #[error("volume {0} is damaged: it was another one when it was read again")]
     AnotherVolume(String),
+    /// What the store tells of a volume is not what its manifest recorded.
+    #[error(
+        "volume {name} is not what was stored: the store has {hash} {found}, the manifest says {expected}"
+    )]
+    NotAsStored {
+        /// Its name.
+        name: String,
+        /// Which hash.
+        hash: &'static str,
+        /// The manifest's.
+        expected: String,
+        /// The store's.
+        found: String,
+    },
     /// A volume, or another object stored like one, cannot be encoded or decoded.
     #[error("cannot process {name}")]
     Volume {

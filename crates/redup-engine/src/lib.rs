@@ -1,7 +1,7 @@
 //! Backup, restore, verify, list and status over an archive in duplicity's format.
 //!
 //! One verb is one function: [`backup()`], [`restore()`], [`verify()`], [`list()`], [`find()`], [`diff()`], [`cat()`],
-//! [`status()`], [`changes()`], [`remove()`], [`cleanup()`]. Each takes a [`Target`] (the store, the archive dir, the keys), its own options and a [`Monitor`] that hears
+//! [`status()`], [`audit()`], [`changes()`], [`remove()`], [`cleanup()`]. Each takes a [`Target`] (the store, the archive dir, the keys), its own options and a [`Monitor`] that hears
 //! what happens; state that lives through the work stays private below it.
 //!
 //! The engine never asks which kind of store it talks to, prints nothing and reads no environment.
@@ -9,6 +9,7 @@
 
 mod archive;
 mod archive_dir;
+mod audit;
 mod backup;
 mod cat;
 mod chain;
@@ -33,6 +34,7 @@ pub mod transfer;
 mod verify;
 mod volumes;
 
+pub use audit::{AuditReport, audit};
 pub use backup::{backup, measure};
 pub use cat::{CatOptions, cat};
 pub use count::Count;

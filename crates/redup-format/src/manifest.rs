@@ -42,6 +42,9 @@ pub struct VolumeInfo {
     pub sha1: Option<[u8; 20]>,
     /// MD5 of the file as it is stored, in very old sets.
     pub md5: Option<[u8; 16]>,
+    /// CRC-32 of the file as it is stored, which stores tell of what they have. Of redup's own: duplicity
+    /// passes over it, and writes none.
+    pub crc32: Option<u32>,
 }
 
 /// An end of a volume's range.
@@ -215,6 +218,10 @@ impl VolumeInfo {
             ("SHA1", self.sha1.as_ref().map(<[u8; 20]>::as_slice)),
             ("MD5", self.md5.as_ref().map(<[u8; 16]>::as_slice)),
         ];
+        // Before the others: a block that is cut is told by its last line.
+        if let Some(crc32) = self.crc32 {
+            bytes.extend(format!("    Hash CRC32 {crc32:08x}\n").bytes());
+        }
         for (name, hash) in hashes {
             if let Some(hash) = hash {
                 bytes.extend(format!("    Hash {name} {}\n", quote::hex(hash)).bytes());

@@ -1,4 +1,4 @@
-//! SHA-1 of the encoded bytes: what the manifest records of each volume.
+//! Hashes of the encoded bytes: what the manifest records of each volume.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -10,6 +10,8 @@ use sha1::{Digest as _, Sha1};
 pub struct Digest {
     /// The manifest's hash. It finds damage; protection from attackers is OpenPGP's job.
     pub sha1: [u8; 20],
+    /// What stores that keep a checksum can be asked for.
+    pub crc32: u32,
     /// Octets.
     pub len: u64,
 }
@@ -26,18 +28,21 @@ impl fmt::Display for Digest {
 #[derive(Clone, Default)]
 struct Hasher {
     sha1: Sha1,
+    crc32: crc32fast::Hasher,
     len: u64,
 }
 
 impl Hasher {
     fn update(&mut self, data: &[u8]) {
         self.sha1.update(data);
+        self.crc32.update(data);
         self.len += data.len() as u64;
     }
 
     fn digest(self) -> Digest {
         Digest {
             sha1: self.sha1.finalize().into(),
+            crc32: self.crc32.finalize(),
             len: self.len,
         }
     }
@@ -132,7 +137,7 @@ mod tests {
             digest.to_string(),
             "a9993e364706816aba3e25717850c26c9cd0d89d"
         );
-        assert_eq!(digest.len, 3);
+        assert_eq!((digest.crc32, digest.len), (0x3524_41c2, 3));
         let mut reader = HashingReader::new(&data[..]);
         reader.read_exact(&mut [0; 1]).unwrap();
         assert_eq!(reader.finish().unwrap(), digest);

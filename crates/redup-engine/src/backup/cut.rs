@@ -204,6 +204,7 @@ impl Cutter {
             end: volume.end,
             sha1: Some(digest.sha1),
             md5: None,
+            crc32: Some(digest.crc32),
         };
         let object = sink.finish()?;
         self.number += 1;

@@ -46,6 +46,7 @@ fn store(memory: &Arc<MemoryStorage>, members: &[(&[u8], FileType)]) {
         end: position(members.last().unwrap().0),
         sha1: Some(Sha1::digest(&volume).into()),
         md5: None,
+        crc32: None,
     };
     manifest.volumes.insert(1, info);
     let span = Span::Full(Timestamp::from_secs(START));

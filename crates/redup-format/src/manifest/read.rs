@@ -38,6 +38,7 @@ struct Block {
     end: Option<Position>,
     sha1: Option<[u8; 20]>,
     md5: Option<[u8; 16]>,
+    crc32: Option<u32>,
 }
 
 impl Reader {
@@ -168,6 +169,7 @@ impl Reader {
             end: None,
             sha1: None,
             md5: None,
+            crc32: None,
         });
         Ok(())
     }
@@ -182,6 +184,7 @@ impl Reader {
             end: Some(end),
             sha1,
             md5,
+            crc32,
         } = block
         else {
             self.incomplete.push(block.number);
@@ -196,6 +199,7 @@ impl Reader {
                 end,
                 sha1,
                 md5,
+                crc32,
             },
         );
         self.check_count(self.manifest.volumes.len())
@@ -263,6 +267,7 @@ impl Reader {
         let bad = ManifestError::Hash { line };
         match algorithm.to_ascii_uppercase().as_slice() {
             b"SHA1" => block.sha1 = Some(quote::from_hex(value).ok_or(bad)?),
+            b"CRC32" => block.crc32 = quote::from_hex(value).map(u32::from_be_bytes),
             b"MD5" => block.md5 = Some(quote::from_hex(value).ok_or(bad)?),
             _ => {}
         }

@@ -298,6 +298,7 @@ fn only_volumes_whose_range_touches_a_path_can_hold_it() {
         },
         sha1: None,
         md5: None,
+        crc32: None,
     };
     assert!(range("a/b", "c").can_hold(&index("a")));
     assert!(range("a/b", "c").can_hold(&index("b")));
@@ -331,6 +332,7 @@ fn any_manifest() -> impl Strategy<Value = Manifest> {
         any_position(),
         any::<[u8; 20]>(),
         any::<Option<[u8; 16]>>(),
+        any::<Option<u32>>(),
     );
     let volumes = prop::collection::vec(volume, 0..6);
     let kind = prop::sample::select(vec![
@@ -345,7 +347,7 @@ fn any_manifest() -> impl Strategy<Value = Manifest> {
         local_dir,
         volumes: (1..)
             .zip(volumes)
-            .map(|(number, (start, end, sha1, md5))| {
+            .map(|(number, (start, end, sha1, md5, crc32))| {
                 (
                     number,
                     VolumeInfo {
@@ -354,6 +356,7 @@ fn any_manifest() -> impl Strategy<Value = Manifest> {
                         end,
                         sha1: Some(sha1),
                         md5,
+                        crc32,
                     },
                 )
             })
@@ -398,6 +401,28 @@ proptest! {
     fn indexes_are_ordered_as_their_tuples_are(a in any_index(), b in any_index()) {
         let tuple = |index: &PathIndex| index.components().map(<[u8]>::to_vec).collect::<Vec<_>>();
         prop_assert_eq!(a.cmp(&b), tuple(&a).cmp(&tuple(&b)));
+    }
+}
+
+/// It is for stores to be asked by, and nothing else depends on it.
+#[test]
+fn a_checksum_stands_before_the_hash_and_one_that_is_none_is_passed_over() {
+    let hash = "0d03c42b05e879cb5626515a00d4723a796070fc";
+    let text = |crc32: &str| {
+        format!(
+            "Volume 1:\n    StartingPath   .  \n    EndingPath     a  \n    Hash CRC32 {crc32}\n    Hash SHA1 {hash}\n"
+        )
+    };
+    let read = |crc32: &str| Manifest::parse(text(crc32).as_bytes()).unwrap().volumes[&1].clone();
+    assert_eq!(read("0badf00d").crc32, Some(0x0bad_f00d));
+    assert_eq!(read("0badf00d").to_bytes(), text("0badf00d").into_bytes());
+    for none in ["badf00d", "0badf00d00", "0badf00g", ""] {
+        let volume = read(none);
+        assert_eq!(
+            (volume.crc32, volume.sha1.is_some()),
+            (None, true),
+            "{none}"
+        );
     }
 }
 

@@ -9,8 +9,8 @@ use super::spec::{OptionSpec, Support};
 /// Whether `spec` makes a difference to `command`.
 pub(super) fn applies(spec: &OptionSpec, command: Command) -> bool {
     use Command::{
-        Cat, Cleanup, CollectionStatus, Find, ListCurrentFiles, Probe, Prune, RemoveAllButNFull,
-        RemoveAllIncOfButNFull, RemoveOlderThan, Restore, Verify,
+        Audit, Cat, Cleanup, CollectionStatus, Find, ListCurrentFiles, Probe, Prune,
+        RemoveAllButNFull, RemoveAllIncOfButNFull, RemoveOlderThan, Restore, Verify,
     };
     if spec.hidden || spec.support != Support::Yes {
         return false;
@@ -96,7 +96,7 @@ pub(super) fn applies(spec: &OptionSpec, command: Command) -> bool {
         | Opt::S3KmsKeyId
         | Opt::S3KmsGrant => writes || command == Probe,
         Opt::S3MultipartChunkSize => writes,
-        Opt::S3RestoreTier | Opt::S3RestoreDays => has_archive && !deletes,
+        Opt::S3RestoreTier | Opt::S3RestoreDays => has_archive && !deletes && command != Audit,
         _ => true,
     }
 }

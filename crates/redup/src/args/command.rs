@@ -23,6 +23,7 @@ pub(crate) enum Command {
     Find,
     Diff,
     Cat,
+    Audit,
     Probe,
     Prune,
 }
@@ -135,6 +136,9 @@ pub(crate) const OWN: &[CommandSpec] = &[
     CommandSpec { command: Command::Cat, name: "cat", short_names: &[], in_0_8: false,
         shapes: &[Shape::InnerPath, Shape::TargetUrl],
         help: "Write the content of one file, as it was at some time, to standard output." },
+    CommandSpec { command: Command::Audit, name: "audit", short_names: &[], in_0_8: false,
+        shapes: &[Shape::TargetUrl],
+        help: "Ask the store about every volume, and hold what it tells against the manifests; none is read." },
     CommandSpec { command: Command::Probe, name: "probe", short_names: &[], in_0_8: false,
         shapes: &[Shape::TargetUrl],
         help: "Try a target out, and say what works, how fast, and what to change." },

@@ -211,6 +211,13 @@ pub(super) fn details(command: Command) -> Option<&'static str> {
              one that only the old one has, M before one that changed, with what is different. The \
              status is 0 when nothing is different, 1 when something is, and another after a failure."
         }
+        Command::Audit => {
+            "S3 servers tell the SHA-1 that redup stores with what fits into one part, and many the CRC-32 of \
+             whole objects, which redup's manifests have too. So what is missing, was cut or replaced is \
+             found with one request a volume, also in an archive class. What a store does not know to be \
+             damaged, and volumes that it tells nothing of, such as all in a folder, take 'verify'. The status \
+             is 1 when something is wrong."
+        }
         Command::Cat => {
             "The path begins at the root of the backup. A volume is checked before anything of it is \
              written; after an error what was written is not whole."

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod audit;
 mod backup;
 mod cat;
 mod cleanup;
@@ -89,6 +90,7 @@ pub(crate) fn run(
         Command::Find => find::run(&session),
         Command::Diff => diff::run(&session),
         Command::Cat => cat::run(&session),
+        Command::Audit => audit::run(&session),
         Command::Cleanup => cleanup::run(&session),
         Command::Probe => probe::run(&session),
         Command::RemoveOlderThan

@@ -17,6 +17,7 @@ use redup_testkit::trees;
 use crate::{duplicity, redup};
 
 mod amazon;
+mod audit;
 mod bar;
 mod exchange;
 mod faults;

@@ -457,7 +457,7 @@ fn lens(seen: &[Request], operation: &str) -> Vec<usize> {
 }
 
 /// A machine whose only way out is a proxy, which lets nothing through.
-fn behind_proxy(variable: &str) -> (TestEnv, ForwardProxy) {
+pub(super) fn behind_proxy(variable: &str) -> (TestEnv, ForwardProxy) {
     let proxy = ForwardProxy::towards(None);
     let mut env = TestEnv::new();
     env.set("AWS_ACCESS_KEY_ID", "id");

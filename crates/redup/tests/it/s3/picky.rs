@@ -129,4 +129,16 @@ fn a_server_that_does_not_tell_checksums_is_found_out_by_a_restore_and_told_once
             .ok()
             .never_says(TOLD_OF_DOWNLOADS);
     }
+
+    // Told beforehand, it is not asked.
+    let recorder = Recorder::before(&server);
+    env.set("AWS_ENDPOINT_URL_S3", recorder.endpoint_url());
+    env.set("AWS_RESPONSE_CHECKSUM_VALIDATION", "when_required");
+    env.verify(&redup(), None).ok();
+    let seen = recorder.seen();
+    let downloads = seen
+        .iter()
+        .filter(|request| request.operation() == "GetObject");
+    let downloads: Vec<_> = downloads.collect();
+    assert!(!downloads.is_empty() && !downloads.iter().any(|request| mode(request)));
 }

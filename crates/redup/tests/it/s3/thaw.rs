@@ -32,6 +32,11 @@ fn archived_volumes_are_told_then_thawed_and_waited_for() {
     };
     refused(outcome);
     assert!(!target.exists());
+    // What HEAD tells needs no thawing.
+    let audit = env.run(&redup(), "audit", [&env.url]).ok();
+    audit
+        .says("of 1 set(s) are what was stored, 0 are not.")
+        .never_says("no hash is told");
     refused(env.verify(&redup(), None));
     let restores = "print([s3.head_object(Bucket='backups', Key=o['Key']).get('Restore')\n \
                     for o in s3.list_objects_v2(Bucket='backups')['Contents'] if 'difftar' in o['Key']])";
