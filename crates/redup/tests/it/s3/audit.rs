@@ -65,7 +65,7 @@ fn volumes_in_parts_and_whole_ones_are_held_against_the_manifests_and_none_is_re
 #[test]
 fn what_is_missing_was_cut_replaced_or_mixed_up_is_told() {
     let server = SeaweedServer::start();
-    let env = chain(&server);
+    let mut env = chain(&server);
     let key = volume(1);
     let keep = format!("it = s3.get_object(Bucket={BUCKET:?}, Key={key:?})['Body'].read()\n");
     let damage = [
@@ -106,6 +106,17 @@ fn what_is_missing_was_cut_replaced_or_mixed_up_is_told() {
     }
     // Whoever stored it: what the server has is what the manifest says.
     audit(&env).ok().says("0 are not.").never_says(UNTOLD);
+
+    // A set that lost its manifest is in no chain, and nothing is known of it.
+    server.boto3(&format!(
+        "for it in s3.list_objects_v2(Bucket={BUCKET:?})['Contents']:\n \
+         if '-inc.' in it['Key'] and 'manifest' in it['Key']: s3.delete_object(Bucket={BUCKET:?}, Key=it['Key'])"
+    ));
+    env.name = "fresh".to_owned();
+    audit(&env)
+        .ok()
+        .says("of 1 set(s) are what was stored, 0 are not.")
+        .says("1 set(s) have no manifest, and were passed over");
 }
 
 #[test]
