@@ -31,8 +31,8 @@ use crate::setup::{Setup, load, with_ipv6_metadata};
 use crate::storage::{Bucket, S3Storage};
 use crate::{http, stall};
 
-/// Ranges on their way at once, and those that are being read.
-const BUFFERS: usize = 20;
+/// Pieces of downloads whose memory is kept.
+const BUFFERS: usize = 128;
 
 /// How often the first request is tried: a server that is not there should be found out in
 /// seconds, and a network that is just coming up is given that much.
@@ -157,7 +157,6 @@ pub(crate) fn bucket(
         checksums: Checksums::new(checksums, !endpoint.on_amazon),
         told_part_size: AtomicBool::new(false),
         no_whole_checksums: AtomicBool::new(false),
-        misleading_checksums: AtomicBool::new(false),
     }
 }
 

@@ -269,11 +269,6 @@ pub enum Notice {
         /// What it answered.
         answer: String,
     },
-    /// The server refuses to be asked for checksums of what it sends; they are not asked for from here on.
-    DownloadChecksumsRefused {
-        /// What it answered.
-        answer: String,
-    },
     /// The server refuses to keep checksums of whole objects; those of their parts are sent alone.
     WholeChecksumsRefused {
         /// What it answered.
@@ -292,7 +287,6 @@ impl Notice {
             | Self::PartSizeChanged { .. }
             | Self::BackslashesFolded { .. } => false,
             Self::ChecksumsRefused { .. }
-            | Self::DownloadChecksumsRefused { .. }
             | Self::WholeChecksumsRefused { .. }
             | Self::InfrequentAccess => true,
         }
@@ -334,11 +328,6 @@ impl fmt::Display for Notice {
                 f,
                 "the server refuses checksums on uploads ({answer}): going on without them; \
                  AWS_REQUEST_CHECKSUM_CALCULATION=when_required does so from the start"
-            ),
-            Self::DownloadChecksumsRefused { answer } => write!(
-                f,
-                "the server refuses to tell checksums of what it sends ({answer}): going on without \
-                 them; AWS_RESPONSE_CHECKSUM_VALIDATION=when_required does so from the start"
             ),
             Self::WholeChecksumsRefused { answer } => write!(
                 f,

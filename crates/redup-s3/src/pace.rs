@@ -1,10 +1,10 @@
 //! How many requests at once, and how long each: found out while they run.
 //!
-//! It begins with a number that suits most lines and tries more whenever all allowed requests are in
-//! use: as long as throughput grows by a tenth with each step, it goes on; when it does not, the step
-//! is taken back and tried again much later. A server that asks to be spared halves the number, once a
-//! burst, and it grows back the same way. The size follows from what is known of the line: a request
-//! should move many times what fits into one round trip, or waiting dominates.
+//! It begins with a number that suits most lines, or a near server, and tries twice as many whenever all
+//! allowed requests are in use: as long as throughput grows by a tenth with each step, it goes on; when
+//! it does not, the step is taken back and tried again much later. A server that asks to be spared halves
+//! the number, once a burst, and it grows back the same way. The size follows from what is known of the
+//! line: a request should move many times what fits into one round trip, or waiting dominates.
 //!
 //! Pure: times are given, nothing waits.
 
@@ -23,7 +23,14 @@ const HOLD_SPARED: u32 = 3;
 const BURST: Duration = Duration::from_secs(2);
 
 /// A request should take this many round trips.
-const ROUND_TRIPS: f64 = 16.0;
+const ROUND_TRIPS: f64 = 8.0;
+
+/// Who answers this fast is near: requests wait for the processors and not for each other, and more of
+/// them only take turns.
+const NEAR: Duration = Duration::from_millis(2);
+
+/// What to begin with there.
+const FEW: usize = 4;
 
 /// The weight of a new measurement in the rate of a connection.
 const WEIGHT: f64 = 0.2;
@@ -34,6 +41,8 @@ pub(crate) struct Pace {
     limit: usize,
     most: usize,
     fixed: bool,
+    /// Nothing is known yet of what more or fewer requests would do.
+    untried: bool,
     window: Option<Window>,
     /// The throughput and the limit before the step that is being tried.
     trial: Option<(f64, usize)>,
@@ -58,6 +67,7 @@ impl Pace {
             limit: start.clamp(1, most.max(1)),
             most: most.max(1),
             fixed: false,
+            untried: true,
             window: None,
             trial: None,
             hold: 0,
@@ -70,7 +80,7 @@ impl Pace {
     /// No search: always this many.
     pub(crate) fn fixed(limit: usize) -> Self {
         let mut pace = Self::searching(limit, limit);
-        pace.fixed = true;
+        (pace.fixed, pace.untried) = (true, false);
         pace
     }
 
@@ -81,7 +91,11 @@ impl Pace {
 
     /// A request without a body was answered after `took`.
     pub(crate) fn answered(&mut self, took: Duration) {
-        self.round_trip = Some(self.round_trip.map_or(took, |known| known.min(took)));
+        let round_trip = self.round_trip.map_or(took, |known| known.min(took));
+        self.round_trip = Some(round_trip);
+        if self.untried && round_trip < NEAR {
+            self.limit = self.limit.min(FEW);
+        }
     }
 
     /// A request that took `took` has moved `bytes`, and ends now, with `in_flight` under way, itself
@@ -121,6 +135,7 @@ impl Pace {
         if self.fixed || now < self.spared_until {
             return;
         }
+        self.untried = false;
         self.limit = (self.limit / 2).max(1);
         self.spared_until = now + BURST;
         self.hold = HOLD_SPARED;
@@ -141,6 +156,7 @@ impl Pace {
         if self.fixed {
             return;
         }
+        self.untried = false;
         if self.hold > 0 {
             self.hold -= 1;
             return;
@@ -152,13 +168,7 @@ impl Pace {
             }
             _ if self.limit < self.most => {
                 self.trial = Some((throughput, self.limit));
-                let next = self.limit + (self.limit / 4).max(1);
-                // A last step of one could never pay enough.
-                self.limit = if next + 1 < self.most {
-                    next
-                } else {
-                    self.most
-                };
+                self.limit = (2 * self.limit).min(self.most);
             }
             _ => self.hold = HOLD,
         }
@@ -198,7 +208,7 @@ mod tests {
 
     #[test]
     fn more_requests_are_tried_as_long_as_they_pay() {
-        for (connections, expected) in [(4, 8), (8, 8), (12, 12), (100, 16)] {
+        for (connections, expected) in [(4, 8), (8, 8), (12, 16), (100, 16)] {
             let mut pace = Pace::searching(8, 16);
             line(connections).run(&mut pace, 200);
             assert_eq!(pace.limit(), expected, "{connections}");
@@ -214,6 +224,23 @@ mod tests {
         line.connections = 16;
         line.run(&mut pace, 600);
         assert_eq!(pace.limit(), 16);
+    }
+
+    #[test]
+    fn a_near_server_gets_few_requests_until_more_pay() {
+        for (connections, expected) in [(4, 4), (100, 16)] {
+            let mut pace = Pace::searching(8, 16);
+            pace.answered(Duration::from_millis(30));
+            assert_eq!(pace.limit(), 8);
+            pace.answered(Duration::from_millis(1));
+            assert_eq!(pace.limit(), 4);
+            let mut line = line(connections);
+            line.run(&mut pace, 200);
+            assert_eq!(pace.limit(), expected);
+            // What was found out stays.
+            pace.answered(Duration::from_micros(100));
+            assert_eq!(pace.limit(), expected);
+        }
     }
 
     #[test]
@@ -259,7 +286,7 @@ mod tests {
     fn long_round_trips_make_long_requests() {
         let mut pace = Pace::searching(8, 16);
         assert_eq!(pace.size(MIB, 32 * MIB), MIB);
-        for (millis, expected) in [(100, 8), (20, 2), (1, 1)] {
+        for (millis, expected) in [(100, 4), (20, 1), (1, 1)] {
             pace.answered(Duration::from_millis(millis));
             let took = Duration::from_millis(1000 + millis);
             for second in 0..50 {

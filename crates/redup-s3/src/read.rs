@@ -1,101 +1,61 @@
 //! Ranged downloads.
 
-use std::error::Error as _;
 use std::ops::Range;
-use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use aws_sdk_s3::config::ResponseChecksumValidation;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
-use bytes::Bytes;
-use redup_storage::{Buffer, Error, ErrorKind, Op, Result};
+use aws_sdk_s3::primitives::ByteStream;
+use bytes::{Buf, Bytes};
+use redup_storage::{Error, ErrorKind, Op, Pieces, Result};
+use tokio::time::Instant;
 
-use crate::checksum::may_be_about_checksums;
 use crate::error::Failure;
-use crate::options::Notice;
+use crate::gauge::Running;
 use crate::storage::Bucket;
 
-/// A range that broke off after as many bytes is gone on with where it ended, and at once: the line and
-/// the server work. With less it counts as failed, so that nothing asks for ever for a few bytes more.
-const WORTH_KEEPING: usize = 64 << 10;
+/// What is handed on at once: long enough that handing on costs nothing, and short enough that the bytes
+/// are still in the processor's cache when they are used.
+const PIECE: usize = 512 << 10;
 
 impl Bucket {
-    /// Exactly the bytes of `range`.
-    ///
-    /// The body is read at once and to its end, however long that takes as long as bytes come: one that
-    /// is left open while something else is waited for would be taken for a stall.
-    pub(crate) async fn get(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
-        if range.end <= range.start {
-            return self.get_nothing(name, range).await;
-        }
-        let wanted = usize::try_from(range.end - range.start)
-            .map_err(|_| self.error(ErrorKind::Unsupported, Op::Get, name))?;
-        let mut data = self.buffers.take(wanted);
-        let mut validated = !self.misleading_checksums.load(Ordering::Relaxed);
-        let mut refused = None;
-        loop {
-            let had = data.len();
-            let rest = range.start + had as u64..range.end;
-            let Err(broken) = self.append(name, rest, validated, &mut data).await else {
-                // So that no further range is fetched twice. Volumes are held against the manifest.
-                let known = self
-                    .misleading_checksums
-                    .fetch_or(!validated, Ordering::Relaxed);
-                if let Some(answer) = refused.filter(|_| !known) {
-                    let notice = Notice::DownloadChecksumsRefused { answer };
-                    self.options.notify(&notice);
-                }
-                return Ok(data.freeze());
-            };
-            match broken.remedy {
-                Remedy::GoOn if data.len() - had >= WORTH_KEEPING && data.len() < wanted => {}
-                Remedy::WithoutChecksum(answer) if validated => {
-                    data.truncate(had);
-                    validated = false;
-                    refused = answer;
-                }
-                _ => return Err(broken.error),
-            }
-        }
-    }
-
-    /// Asks for `range` and appends what comes of it.
-    async fn append(
-        &self,
+    /// The bytes of `range`, as they arrive.
+    pub(crate) async fn read(
+        self: &Arc<Self>,
         name: &str,
         range: Range<u64>,
-        validated: bool,
-        data: &mut Buffer,
-    ) -> std::result::Result<(), Broken> {
+    ) -> Result<Box<dyn Pieces>> {
         let running = self.gauge.begin();
         let begun = Instant::now();
-        let answer = self.ask_for(name, &range, validated).await?;
+        let len = range.end.saturating_sub(range.start);
+        let (body, running) = match len {
+            0 => (self.ask_for_nothing(name, range).await?, None),
+            _ => (self.ask_for(name, &range).await?.body, Some(running)),
+        };
         self.gauge.answered(begun.elapsed());
-        let had = data.len();
-        let body = self.read_body(name, range.end - range.start, answer, data);
-        match self.options.part_timeout {
-            None => body.await?,
-            Some(limit) => tokio::time::timeout(limit, body)
-                .await
-                .unwrap_or_else(|_| Err(self.error(ErrorKind::Timeout, Op::Get, name).into()))?,
-        }
-        running.moved((data.len() - had) as u64);
-        Ok(())
+        Ok(Box::new(S3Pieces {
+            bucket: Arc::clone(self),
+            name: name.to_owned(),
+            body,
+            len,
+            arrived: 0,
+            received: Bytes::new(),
+            left: len,
+            deadline: self.options.part_timeout.map(|limit| begun + limit),
+            running,
+            failure: None,
+        }))
     }
 
-    /// The head of the answer. If `validated`, the body is held against the checksum that the server
-    /// names, as far as it does.
-    async fn ask_for(
-        &self,
-        name: &str,
-        range: &Range<u64>,
-        validated: bool,
-    ) -> std::result::Result<GetObjectOutput, Broken> {
-        let mut settings = self.request_for(0);
-        if !validated {
-            settings =
-                settings.response_checksum_validation(ResponseChecksumValidation::WhenRequired);
-        }
+    /// The answer to a request for `range`.
+    ///
+    /// Checksums are not asked for. Amazon has none of a range; others tell that of the whole object, or of
+    /// one that had the name before, and some refuse the question. Volumes are held against the manifest.
+    async fn ask_for(&self, name: &str, range: &Range<u64>) -> Result<GetObjectOutput> {
+        let settings = self
+            .request_for(0)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
         let answer = self
             .client
             .get_object()
@@ -106,28 +66,16 @@ impl Bucket {
             .config_override(settings)
             .send()
             .await
-            .map_err(|error| self.refusal(name, Failure::of(&error)))?;
+            .map_err(|error| Failure::of(&error).into_error(Op::Get, name, &self.place))?;
         self.check_answer(name, range, &answer)?;
         Ok(answer)
     }
 
-    /// What can be done about an answer that is none of the object: some servers refuse to be asked for
-    /// checksums.
-    fn refusal(&self, name: &str, failure: Failure) -> Broken {
-        let refused = !self.place.on_amazon && may_be_about_checksums(&failure);
-        let remedy = match refused {
-            true => Remedy::WithoutChecksum(Some(failure.answer())),
-            false => Remedy::None,
-        };
-        let error = failure.into_error(Op::Get, name, &self.place);
-        Broken { error, remedy }
-    }
-
     /// The protocol has no empty range, so the object is looked up instead.
-    async fn get_nothing(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
+    async fn ask_for_nothing(&self, name: &str, range: Range<u64>) -> Result<ByteStream> {
         let len = self.look_up(Op::Get, name).await?.len;
         match range.start == range.end && range.end <= len {
-            true => Ok(Bytes::new()),
+            true => Ok(ByteStream::default()),
             false => Err(self.not_there(name, &range, len)),
         }
     }
@@ -154,55 +102,6 @@ impl Bucket {
         }
     }
 
-    /// Appends the body of an answer: `len` bytes, or an error and what has come until then.
-    async fn read_body(
-        &self,
-        name: &str,
-        len: u64,
-        answer: GetObjectOutput,
-        data: &mut Buffer,
-    ) -> std::result::Result<(), Broken> {
-        let failed = |kind| self.error(kind, Op::Get, name);
-        // Outside Amazon's, what is told need not be about these bytes: with a range, some servers tell
-        // the checksum of the whole object, or with an object made of parts another one's.
-        let dubious = !self.place.on_amazon;
-        let mut left = len;
-        let mut body = answer.body;
-        loop {
-            let chunk = tokio::time::timeout(self.options.timeout, body.try_next());
-            let chunk = match chunk.await {
-                Ok(Ok(Some(chunk))) => chunk,
-                Ok(Ok(None)) if left == 0 => return Ok(()),
-                Ok(Ok(None)) => {
-                    let detail = format!("{} bytes arrived of {len}", len - left);
-                    let error = failed(ErrorKind::Corrupt).with_detail(detail);
-                    return Err(Broken::off(error));
-                }
-                Err(_) => {
-                    let detail = format!("nothing more came after {} bytes", len - left);
-                    let error = failed(ErrorKind::Timeout).with_detail(detail);
-                    return Err(Broken::off(error));
-                }
-                Ok(Err(cause)) => {
-                    let error = failed(ErrorKind::Unreachable)
-                        .with_detail("the transfer broke off")
-                        .with_source(cause);
-                    // Seen with s3s-fs: the checksum is of an object that had the name before.
-                    let remedy = match is_checksum_mismatch(&error) {
-                        true if dubious => Remedy::WithoutChecksum(None),
-                        true => Remedy::None,
-                        false => Remedy::GoOn,
-                    };
-                    return Err(Broken { error, remedy });
-                }
-            };
-            left = left.checked_sub(chunk.len() as u64).ok_or_else(|| {
-                failed(ErrorKind::Corrupt).with_detail("the server sends too much")
-            })?;
-            data.extend_from_slice(&chunk);
-        }
-    }
-
     fn not_there(&self, name: &str, range: &Range<u64>, len: u64) -> Error {
         let Range { start, end } = range;
         let detail = format!("bytes {start} to {end} were wanted, it has {len}");
@@ -211,47 +110,100 @@ impl Bucket {
     }
 }
 
-/// Why a range did not come whole, and what can be done about it at once.
-struct Broken {
-    error: Error,
-    remedy: Remedy,
+/// The body of an answer.
+#[derive(Debug)]
+struct S3Pieces {
+    bucket: Arc<Bucket>,
+    name: String,
+    body: ByteStream,
+    len: u64,
+    arrived: u64,
+    /// What has arrived and is in no piece yet.
+    received: Bytes,
+    /// Bytes that have not been handed on.
+    left: u64,
+    deadline: Option<Instant>,
+    /// Until the end has come.
+    running: Option<Running>,
+    /// What has happened behind the last piece.
+    failure: Option<Error>,
 }
 
-enum Remedy {
-    /// Nothing.
-    None,
-    /// To ask for the rest of it.
-    GoOn,
-    /// To ask again and not mind the checksum that the server states; with the answer of one that refuses
-    /// to state any.
-    WithoutChecksum(Option<String>),
-}
-
-impl Broken {
-    fn off(error: Error) -> Self {
-        let remedy = Remedy::GoOn;
-        Self { error, remedy }
-    }
-}
-
-impl From<Error> for Broken {
-    fn from(error: Error) -> Self {
-        let remedy = Remedy::None;
-        Self { error, remedy }
-    }
-}
-
-/// Whether the body was not what the server's checksum says.
-fn is_checksum_mismatch(error: &Error) -> bool {
-    let mut next = error.source();
-    while let Some(cause) = next {
-        // The type is not ours to name.
-        if cause.to_string().contains("checksum mismatch") {
-            return true;
+#[async_trait]
+impl Pieces for S3Pieces {
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
         }
-        next = cause.source();
+        let wanted = usize::try_from(self.left).map_or(PIECE, |left| left.min(PIECE));
+        let mut piece = self.bucket.buffers.take(wanted);
+        while piece.len() < wanted {
+            if self.received.is_empty() {
+                match self.receive().await {
+                    Ok(received) => self.received = received.unwrap_or_default(),
+                    Err(failure) if piece.is_empty() => return Err(failure),
+                    Err(failure) => {
+                        self.failure = Some(failure);
+                        break;
+                    }
+                }
+            }
+            let taken = self.received.len().min(wanted - piece.len());
+            piece.extend_from_slice(&self.received[..taken]);
+            self.received.advance(taken);
+        }
+        self.left -= piece.len() as u64;
+        if self.left == 0 {
+            self.finish().await?;
+        }
+        Ok((!piece.is_empty()).then(|| piece.freeze()))
     }
-    false
+}
+
+impl S3Pieces {
+    /// What comes next. `None` at the end of the body, which is where it should be.
+    async fn receive(&mut self) -> Result<Option<Bytes>> {
+        let patience = Instant::now() + self.bucket.options.timeout;
+        let until = self.deadline.map_or(patience, |end| end.min(patience));
+        let (kind, detail) = match tokio::time::timeout_at(until, self.body.try_next()).await {
+            Ok(Ok(Some(received))) => {
+                self.arrived += received.len() as u64;
+                if self.arrived <= self.len {
+                    return Ok(Some(received));
+                }
+                (ErrorKind::Corrupt, "the server sends too much".to_owned())
+            }
+            Ok(Ok(None)) if self.arrived == self.len => return Ok(None),
+            Ok(Ok(None)) => {
+                let detail = format!("{} bytes arrived of {}", self.arrived, self.len);
+                (ErrorKind::Corrupt, detail)
+            }
+            Ok(Err(cause)) => {
+                let broke_off = self.failed(ErrorKind::Unreachable, "the transfer broke off");
+                return Err(broke_off.with_source(cause));
+            }
+            Err(_) => {
+                let detail = format!("nothing more came after {} bytes", self.arrived);
+                (ErrorKind::Timeout, detail)
+            }
+        };
+        Err(self.failed(kind, detail))
+    }
+
+    /// Makes sure that nothing comes behind the last byte, which also frees the connection for others.
+    async fn finish(&mut self) -> Result<()> {
+        let Some(running) = self.running.take() else {
+            return Ok(());
+        };
+        while self.receive().await?.is_some() {}
+        running.moved(self.len);
+        Ok(())
+    }
+
+    fn failed(&self, kind: ErrorKind, detail: impl Into<String>) -> Error {
+        let error = self.bucket.error(kind, Op::Get, &self.name);
+        error.with_detail(detail)
+    }
 }
 
 /// `bytes 0-99/1234` as the range `0..100` and the object's length.

@@ -13,8 +13,8 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, ServerSideEncryption, StorageClass};
 use bytes::Bytes;
 use redup_storage::{
-    Buffers, Error, ErrorKind, ObjectInfo, ObjectKind, Op, Result, Storage, Tuning, Unfinished,
-    Upload, check_name,
+    Buffers, Error, ErrorKind, ObjectInfo, ObjectKind, Op, Pieces, Result, Storage, Tuning,
+    Unfinished, Upload, check_name,
 };
 use sha1::{Digest as _, Sha1};
 
@@ -32,6 +32,9 @@ const CONTENT_TYPE: &str = "binary/octet-stream";
 
 /// The shortest range worth a request, as long as nothing is known of the line.
 const LEAST_RANGE: u64 = 2 << 20;
+
+/// The longest range: what is lost with it has to be fetched again.
+const MOST_RANGE: u64 = 16 << 20;
 
 /// A backup's files below a prefix of a bucket. Clones share connections.
 ///
@@ -57,8 +60,6 @@ pub(crate) struct Bucket {
     pub(crate) told_part_size: AtomicBool,
     /// The server has refused to keep checksums of whole objects.
     pub(crate) no_whole_checksums: AtomicBool,
-    /// What the server states as checksums of answers has turned out to be about something else.
-    pub(crate) misleading_checksums: AtomicBool,
 }
 
 impl S3Storage {
@@ -99,7 +100,7 @@ impl Storage for S3Storage {
     fn tuning(&self) -> Tuning {
         Tuning {
             part_size: self.bucket.part_size,
-            range_size: self.bucket.gauge.size(LEAST_RANGE, self.bucket.part_size),
+            range_size: self.bucket.gauge.size(LEAST_RANGE, MOST_RANGE),
             connections: self.bucket.gauge.connections(),
             rereads_are_cheap: false,
         }
@@ -119,9 +120,9 @@ impl Storage for S3Storage {
         self.bucket.thaw(object).await
     }
 
-    async fn get(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
+    async fn read(&self, name: &str, range: Range<u64>) -> Result<Box<dyn Pieces>> {
         self.bucket.check_name(Op::Get, name)?;
-        self.bucket.get(name, range).await
+        self.bucket.read(name, range).await
     }
 
     async fn put(&self, name: &str, data: Bytes, kind: ObjectKind) -> Result<()> {

@@ -31,8 +31,8 @@ impl Buffers {
         let most = capacity.saturating_add(capacity / 4);
         let fitting = free
             .iter()
-            .position(|free| (capacity..=most).contains(&free.capacity()));
-        // Without one that fits, the place of one that does not is used.
+            .rposition(|free| (capacity..=most).contains(&free.capacity()));
+        // The last one that came back, which may still be in a cache. Without one that fits, the place of one that does not is used.
         let bytes = fitting.map(|at| free.swap_remove(at));
         if bytes.is_none() {
             free.pop();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{Error, ErrorKind, ObjectInfo, ObjectKind, Result, Storage};
+use crate::{Error, ErrorKind, ObjectInfo, ObjectKind, Result, Storage, StorageExt as _};
 
 /// A guarantee of [`Storage`] that a store does not keep.
 #[derive(Debug, thiserror::Error)]

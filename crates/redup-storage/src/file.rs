@@ -15,10 +15,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::name::TEMPORARY_PREFIX;
-use crate::store::check_range;
+use crate::store::{Arrived, check_range};
 use crate::{
-    Error, ErrorKind, ObjectInfo, ObjectKind, Op, Result, Storage, Tuning, Unfinished, Upload,
-    check_name,
+    Error, ErrorKind, ObjectInfo, ObjectKind, Op, Pieces, Result, Storage, Tuning, Unfinished,
+    Upload, check_name,
 };
 use upload::{FileUpload, Staged};
 
@@ -139,10 +139,10 @@ impl Storage for FileStorage {
         Ok(())
     }
 
-    async fn get(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
+    async fn read(&self, name: &str, range: Range<u64>) -> Result<Box<dyn Pieces>> {
         let path = self.checked(Op::Get, name)?;
-        self.blocking(Op::Get, path, |_, path| read_range(path, range))
-            .await
+        let read = self.blocking(Op::Get, path, |_, path| read_range(path, range));
+        Ok(Arrived::whole(read.await?))
     }
 
     async fn put(&self, name: &str, data: Bytes, _kind: ObjectKind) -> Result<()> {

@@ -2,7 +2,7 @@
 //!
 //! A store is one flat folder of named objects, written once and whole. The crate has
 //!
-//! * the trait itself ([`Storage`], [`Upload`]) with its guarantees, and [`Error`];
+//! * the trait itself ([`Storage`], [`Upload`], [`Pieces`]) with its guarantees, and [`Error`];
 //! * [`TargetUrl`], which says what store a user's URL means;
 //! * [`FileStorage`] for a local folder and [`MemoryStorage`] for tests;
 //! * [`wrap`]: stores around a store ([`Retry`], [`Interruptible`], [`Record`], [`Fault`]);
@@ -30,7 +30,10 @@ pub use file::FileStorage;
 pub use memory::MemoryStorage;
 pub use name::check_name;
 pub use parts::PartLedger;
-pub use store::{Access, ObjectInfo, ObjectKind, Storage, Tuning, Unfinished, Upload};
+pub use store::{
+    Access, Arrived, ObjectInfo, ObjectKind, Pieces, Storage, StorageExt, Tuning, Unfinished,
+    Upload,
+};
 pub use url::{FileUrl, S3Location, S3Url, TargetUrl, UrlError, masked, percent_decoded};
 pub use wrap::{
     Action, Call, Fault, FaultRule, Interruptible, Record, Retry, RetryEvent, RetryPolicy, When,

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 
 use crate::{
-    Access, Error, ErrorKind, ObjectInfo, ObjectKind, Op, Result, Storage, Unfinished, Upload,
+    Access, Error, ErrorKind, ObjectInfo, ObjectKind, Op, Result, Storage, StorageExt as _,
+    Unfinished, Upload,
 };
 
 /// The length of the small object.

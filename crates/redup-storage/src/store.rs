@@ -130,11 +130,11 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// Stores without archives do nothing.
     async fn thaw(&self, object: &ObjectInfo) -> Result<()>;
 
-    /// Exactly the bytes of `range`, or an error: never fewer, never more.
+    /// The bytes of `range`, to be taken as they arrive.
     ///
     /// A range that ends behind the object's end is [`Mismatch`](crate::ErrorKind::Mismatch).
     /// The content is not checked otherwise; the caller compares hashes.
-    async fn get(&self, name: &str, range: Range<u64>) -> Result<Bytes>;
+    async fn read(&self, name: &str, range: Range<u64>) -> Result<Box<dyn Pieces>>;
 
     /// Stores an object in one go, replacing one of the same name.
     ///
@@ -158,6 +158,66 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// Frees what an unfinished upload occupies. One that is gone already is not an error.
     async fn discard_unfinished(&self, unfinished: &Unfinished) -> Result<()>;
 }
+
+/// The bytes of a range on their way, made by [`Storage::read`].
+///
+/// Exactly the bytes of the range in their order, or an error: never fewer, never more. Whoever takes
+/// them takes them to the end, and at once: a server may break off what is not read for long.
+#[async_trait]
+pub trait Pieces: Send + fmt::Debug {
+    /// The next bytes, at least one, or `None` after the last. There is nothing behind an error.
+    async fn next(&mut self) -> Result<Option<Bytes>>;
+}
+
+/// Bytes that are there already.
+#[derive(Debug)]
+pub struct Arrived {
+    data: Bytes,
+    piece: usize,
+}
+
+impl Arrived {
+    /// `data` in one piece.
+    pub fn whole(data: Bytes) -> Box<dyn Pieces> {
+        let piece = data.len();
+        Self::in_pieces(data, piece)
+    }
+
+    /// `data` in pieces of this length, the last of which may be shorter.
+    pub(crate) fn in_pieces(data: Bytes, piece: usize) -> Box<dyn Pieces> {
+        Box::new(Self { data, piece })
+    }
+}
+
+#[async_trait]
+impl Pieces for Arrived {
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        let len = self.data.len().min(self.piece);
+        Ok((len > 0).then(|| self.data.split_to(len)))
+    }
+}
+
+/// What is made of a store's own methods.
+#[async_trait]
+pub trait StorageExt: Storage {
+    /// Exactly the bytes of `range`, when all have arrived: for what is small.
+    async fn get(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
+        let mut pieces = self.read(name, range).await?;
+        let Some(first) = pieces.next().await? else {
+            return Ok(Bytes::new());
+        };
+        let Some(second) = pieces.next().await? else {
+            return Ok(first);
+        };
+        let mut all = [first, second].concat();
+        while let Some(piece) = pieces.next().await? {
+            all.extend_from_slice(&piece);
+        }
+        Ok(all.into())
+    }
+}
+
+impl<T: Storage + ?Sized> StorageExt for T {}
 
 /// One upload in progress, made by [`Storage::begin_upload`].
 ///

@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
+use std::ops::Range;
 
 use bytes::{Buf, Bytes};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
 use super::Transfer;
@@ -17,6 +19,9 @@ const SHARE: u64 = 2;
 /// The shortest range that is asked for, but for an object's last.
 const LEAST: u64 = 64 << 10;
 
+/// The longest one that is asked for without room in the budget, which every reader may do, once at a time.
+const UNCOUNTED: u64 = 256 << 10;
+
 /// An object read from its start. One request is always allowed; more run ahead while the memory
 /// budget and the store's connections have room.
 #[derive(Debug)]
@@ -27,12 +32,20 @@ pub struct ObjectReader {
     requested: u64,
     ahead: VecDeque<Request>,
     current: Bytes,
-    current_memory: Option<OwnedSemaphorePermit>,
     /// Whoever reads has room for all of it: no request counts in the budget.
     has_room: bool,
 }
 
-type Request = (JoinHandle<Result<Bytes>>, Option<OwnedSemaphorePermit>);
+/// A range on its way.
+#[derive(Debug)]
+struct Request {
+    task: JoinHandle<()>,
+    pieces: UnboundedReceiver<Result<Bytes>>,
+    /// Bytes that have not been taken.
+    left: u64,
+    /// Room for all of it, until the last piece has been used.
+    _memory: Option<OwnedSemaphorePermit>,
+}
 
 impl ObjectReader {
     pub(super) fn new(transfer: Transfer, name: String, len: u64, has_room: bool) -> Self {
@@ -43,37 +56,49 @@ impl ObjectReader {
             requested: 0,
             ahead: VecDeque::new(),
             current: Bytes::new(),
-            current_memory: None,
             has_room,
         }
     }
 
     fn request_ahead(&mut self) {
         let tuning = self.transfer.storage.tuning();
-        // One is being read while the others are under way.
+        // One more than there are connections, so that none waits for what is being read.
         let depth = tuning.connections.max(1) + 1;
         let room = self.transfer.budget / SHARE / depth as u64;
         let size = tuning.range_size.min(room).max(LEAST);
         while self.requested < self.len && self.ahead.len() < depth {
-            let end = self.len.min(self.requested + size);
+            let mut end = self.len.min(self.requested + size);
             let memory = match self.has_room {
                 true => None,
                 false => self.transfer.try_permit(end - self.requested),
             };
-            if memory.is_none() && !self.has_room && !self.ahead.is_empty() {
-                return;
+            if memory.is_none() && !self.has_room {
+                if !self.ahead.is_empty() {
+                    return;
+                }
+                end = end.min(self.requested + UNCOUNTED);
             }
-            let (transfer, name, range) = (
-                self.transfer.clone(),
-                self.name.clone(),
-                self.requested..end,
-            );
-            let request = self.transfer.runtime.spawn(async move {
-                let _connection = transfer.connect().await;
-                Ok(transfer.storage.get(&name, range).await?)
-            });
-            self.ahead.push_back((request, memory));
+            let request = self.request(self.requested..end, memory);
+            self.ahead.push_back(request);
             self.requested = end;
+        }
+    }
+
+    fn request(&self, range: Range<u64>, memory: Option<OwnedSemaphorePermit>) -> Request {
+        let (transfer, name) = (self.transfer.clone(), self.name.clone());
+        let left = range.end - range.start;
+        // What is in it has its room already.
+        let (sender, pieces) = unbounded_channel();
+        let task = self.transfer.runtime.spawn(async move {
+            if let Err(error) = pass_on(&transfer, &name, range, &sender).await {
+                sender.send(Err(error)).ok();
+            }
+        });
+        Request {
+            task,
+            pieces,
+            left,
+            _memory: memory,
         }
     }
 
@@ -86,20 +111,35 @@ impl ObjectReader {
         if !self.current.is_empty() {
             return Ok(Some(std::mem::take(&mut self.current)));
         }
-        self.current_memory = None;
+        if self.ahead.front().is_some_and(|request| request.left == 0) {
+            self.ahead.pop_front();
+        }
         self.request_ahead();
-        let Some((request, memory)) = self.ahead.pop_front() else {
+        let Some(request) = self.ahead.front_mut() else {
             return Ok(None);
         };
-        let chunk = self
-            .transfer
-            .runtime
-            .block_on(request)
-            .map_err(|_| Error::Internal("a download"))??;
-        self.current_memory = memory;
-        self.request_ahead();
-        Ok(Some(chunk))
+        let piece = self.transfer.runtime.block_on(request.pieces.recv());
+        let piece = piece.ok_or(Error::Internal("a download"))??;
+        request.left = request.left.saturating_sub(piece.len() as u64);
+        Ok(Some(piece))
     }
+}
+
+/// Takes the bytes of `range` as they come, as long as somebody wants them.
+async fn pass_on(
+    transfer: &Transfer,
+    name: &str,
+    range: Range<u64>,
+    to: &UnboundedSender<Result<Bytes>>,
+) -> Result<()> {
+    let _connection = transfer.connect().await;
+    let mut pieces = transfer.storage.read(name, range).await?;
+    while let Some(piece) = pieces.next().await? {
+        if to.send(Ok(piece)).is_err() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 impl Read for ObjectReader {
@@ -122,8 +162,8 @@ impl Read for ObjectReader {
 
 impl Drop for ObjectReader {
     fn drop(&mut self) {
-        for (request, _) in &self.ahead {
-            request.abort();
+        for request in &self.ahead {
+            request.task.abort();
         }
     }
 }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use redup_storage::{ObjectInfo, ObjectKind, Op, Result, Storage, Tuning, Unfinished, Upload};
+use redup_storage::{
+    Arrived, ObjectInfo, ObjectKind, Op, Pieces, Result, Storage, Tuning, Unfinished, Upload,
+};
 
 type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Before = Box<dyn Fn(Op, &str) -> Option<Wait> + Send + Sync>;
@@ -18,7 +20,7 @@ pub(crate) struct Hooked {
     inner: Arc<dyn Storage>,
     /// What `put`, `begin_upload` and `head` wait for before they do anything.
     before: Before,
-    /// What `get` answers instead.
+    /// What `read` answers instead.
     get: Answer,
 }
 
@@ -87,10 +89,10 @@ impl Storage for Hooked {
         self.inner.thaw(object).await
     }
 
-    async fn get(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
+    async fn read(&self, name: &str, range: Range<u64>) -> Result<Box<dyn Pieces>> {
         match (self.get)(name, &range) {
-            Some(answer) => Ok(answer),
-            None => self.inner.get(name, range).await,
+            Some(answer) => Ok(Arrived::whole(answer)),
+            None => self.inner.read(name, range).await,
         }
     }
 

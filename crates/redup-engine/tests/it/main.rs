@@ -12,4 +12,5 @@ mod reading;
 mod remove;
 mod restart;
 mod signed;
+mod transfers;
 mod world;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use aws_sdk_s3::error::ConnectorError;
 use bytes::Bytes;
 use expect_test::{Expect, expect};
-use redup_storage::{Error, ErrorKind, ObjectKind, Storage};
+use redup_storage::{Error, ErrorKind, ObjectKind, Storage, StorageExt as _};
 
 use crate::testing::{Answer, Script, options};
 use crate::{Encryption, S3Options};

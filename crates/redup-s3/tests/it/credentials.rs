@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use redup_s3::{S3Options, S3Storage};
-use redup_storage::{Error, ObjectKind, Storage};
+use redup_storage::{Error, ObjectKind, Storage, StorageExt as _};
 use redup_testkit::faulty::{EXPIRED, Fault, Request};
 use redup_testkit::recorder::Recorder;
 use redup_testkit::s3s::S3sServer;

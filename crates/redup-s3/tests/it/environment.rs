@@ -9,7 +9,7 @@ use std::process::Command;
 
 use bytes::Bytes;
 use redup_s3::{S3Options, S3Storage};
-use redup_storage::{Error, ObjectKind, Storage};
+use redup_storage::{Error, ObjectKind, Storage, StorageExt as _};
 use redup_testkit::seaweed::{SeaweedServer, Tls};
 use redup_testkit::server::S3Server;
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use redup_s3::{S3Options, S3Storage};
-use redup_storage::{Error, ObjectKind, Result, Retry, RetryPolicy, Storage};
+use redup_storage::{Error, ObjectKind, Result, Retry, RetryPolicy, Storage, StorageExt as _};
 use redup_testkit::faulty::{Chance, EXPIRED, Fault, FaultyProxy, Random, Request};
 use redup_testkit::seaweed::SeaweedServer;
 use redup_testkit::server::S3Server;

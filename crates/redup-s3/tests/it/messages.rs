@@ -5,7 +5,7 @@ use std::error::Error as _;
 use bytes::Bytes;
 use expect_test::{Expect, expect};
 use redup_s3::{S3Options, S3Storage};
-use redup_storage::{Error, ObjectKind, Storage};
+use redup_storage::{Error, ObjectKind, Storage, StorageExt as _};
 use redup_testkit::seaweed::SeaweedServer;
 use redup_testkit::server::S3Server;
 

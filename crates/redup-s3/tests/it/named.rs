@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use redup_s3::{Notice, S3Options, S3Storage};
-use redup_storage::{ObjectKind, Result, Retry, RetryPolicy, Storage};
+use redup_storage::{ObjectKind, Result, Retry, RetryPolicy, Storage, StorageExt as _};
 use redup_testkit::faulty::{Fault, Request};
 use redup_testkit::recorder::Recorder;
 use redup_testkit::s3s::S3sServer;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use redup_s3::{S3Options, S3Storage};
-use redup_storage::{ErrorKind, ObjectKind, Result, Storage};
+use redup_storage::{ErrorKind, ObjectKind, Result, Storage, StorageExt as _};
 use redup_testkit::faulty::Fault;
 use redup_testkit::recorder::Recorder;
 use redup_testkit::s3s::S3sServer;

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    Error, ErrorKind, ObjectInfo, ObjectKind, Op, Result, Storage, Tuning, Unfinished, Upload,
+    Error, ErrorKind, ObjectInfo, ObjectKind, Op, Pieces, Result, Storage, Tuning, Unfinished,
+    Upload,
 };
 
 /// What goes wrong.
@@ -19,10 +20,12 @@ pub enum Action {
     /// The call takes effect, but its answer is lost: it ends in a timeout.
     LoseAnswer,
     /// Only this many bytes of the data get through, and nobody notices
-    /// (`get`, `put` and `put_part`; a listing loses all but this many entries).
+    /// (`read`, `put` and `put_part`; a listing loses all but this many entries).
     Cut(u64),
+    /// The call fails after this many bytes have been read (`read` alone).
+    BreakOff(u64),
     /// The byte at this place of the data is inverted, and nobody notices
-    /// (`get`, `put` and `put_part`).
+    /// (`read`, `put` and `put_part`).
     Flip(u64),
     /// The call takes this much longer.
     Delay(Duration),
@@ -225,12 +228,17 @@ impl Storage for Fault {
             .await
     }
 
-    async fn get(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
+    async fn read(&self, name: &str, range: Range<u64>) -> Result<Box<dyn Pieces>> {
         let action = self.schedule.next(Op::Get, name);
         before(action, Op::Get, name).await?;
-        let data = self.inner.get(name, range).await?;
+        let inner = self.inner.read(name, range).await?;
         after(action, Op::Get, name)?;
-        Ok(spoil(action, data))
+        Ok(Box::new(FaultPieces {
+            inner,
+            name: name.to_owned(),
+            action,
+            at: 0,
+        }))
     }
 
     async fn put(&self, name: &str, data: Bytes, kind: ObjectKind) -> Result<()> {
@@ -265,6 +273,38 @@ impl Storage for Fault {
         let name = unfinished.name.as_deref().unwrap_or_default();
         let call = self.inner.discard_unfinished(unfinished);
         self.schedule.run(Op::DiscardUnfinished, name, call).await
+    }
+}
+
+/// A range with something wrong at a place of it.
+#[derive(Debug)]
+struct FaultPieces {
+    inner: Box<dyn Pieces>,
+    name: String,
+    action: Option<Action>,
+    at: u64,
+}
+
+#[async_trait]
+impl Pieces for FaultPieces {
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        let Some(piece) = self.inner.next().await? else {
+            return Ok(None);
+        };
+        let start = self.at;
+        self.at += piece.len() as u64;
+        // What is wrong, as seen from the piece.
+        let action = match self.action {
+            Some(Action::Cut(len)) => Some(Action::Cut(len.saturating_sub(start))),
+            Some(Action::Flip(place)) => place.checked_sub(start).map(Action::Flip),
+            Some(Action::BreakOff(len)) if len <= start => {
+                return Err(injected(ErrorKind::Unreachable, Op::Get, &self.name));
+            }
+            Some(Action::BreakOff(len)) => Some(Action::Cut(len - start)),
+            other => other,
+        };
+        let piece = spoil(action, piece);
+        Ok((!piece.is_empty()).then_some(piece))
     }
 }
 
@@ -304,7 +344,7 @@ impl Upload for FaultUpload {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::MemoryStorage;
+    use crate::{MemoryStorage, StorageExt as _};
 
     fn faulty(rules: impl IntoIterator<Item = FaultRule>) -> (MemoryStorage, Fault) {
         let memory = MemoryStorage::new();

@@ -10,7 +10,8 @@ use tokio::sync::{RwLock, watch};
 use tokio::task::JoinSet;
 
 use crate::{
-    Error, ErrorKind, ObjectInfo, ObjectKind, Op, Result, Storage, Tuning, Unfinished, Upload,
+    Error, ErrorKind, ObjectInfo, ObjectKind, Op, Pieces, Result, Storage, Tuning, Unfinished,
+    Upload,
 };
 
 /// A store that can be interrupted. Clones share the state.
@@ -135,8 +136,13 @@ impl Storage for Interruptible {
         self.call(Op::Thaw, &object.name, call).await
     }
 
-    async fn get(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
-        self.call(Op::Get, name, self.inner.get(name, range)).await
+    async fn read(&self, name: &str, range: Range<u64>) -> Result<Box<dyn Pieces>> {
+        let read = self.call(Op::Get, name, self.inner.read(name, range));
+        Ok(Box::new(InterruptiblePieces {
+            inner: read.await?,
+            storage: self.clone(),
+            name: name.to_owned(),
+        }))
     }
 
     async fn put(&self, name: &str, data: Bytes, kind: ObjectKind) -> Result<()> {
@@ -225,10 +231,26 @@ impl Drop for InterruptibleUpload {
     }
 }
 
+#[derive(Debug)]
+struct InterruptiblePieces {
+    inner: Box<dyn Pieces>,
+    storage: Interruptible,
+    name: String,
+}
+
+#[async_trait]
+impl Pieces for InterruptiblePieces {
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        self.storage
+            .call(Op::Get, &self.name, self.inner.next())
+            .await
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Action, Fault, FaultRule, FileStorage, When};
+    use crate::{Action, Fault, FaultRule, FileStorage, StorageExt as _, When};
 
     fn file() -> (tempfile::TempDir, Arc<dyn Storage>) {
         let folder = tempfile::tempdir().unwrap();
@@ -312,8 +334,10 @@ mod tests {
             .await
             .unwrap();
         let storage = Interruptible::new(inner);
+        let mut begun = storage.read("old", 0..1).await.unwrap();
         storage.interrupt().await;
         let data = Bytes::from_static(b"x");
+        begun.next().await.unwrap_err();
         storage.delete("old").await.unwrap_err();
         storage.get("old", 0..1).await.unwrap_err();
         storage

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{ObjectInfo, ObjectKind, Op, Result, Storage, Tuning, Unfinished, Upload};
+use crate::{ObjectInfo, ObjectKind, Op, Pieces, Result, Storage, Tuning, Unfinished, Upload};
 
 /// One call: what was asked, of which object. `Display` is `verb name`, or the verb alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,9 +95,9 @@ impl Storage for Record {
         self.inner.thaw(object).await
     }
 
-    async fn get(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
+    async fn read(&self, name: &str, range: Range<u64>) -> Result<Box<dyn Pieces>> {
         note(&self.calls, Op::Get, name);
-        self.inner.get(name, range).await
+        self.inner.read(name, range).await
     }
 
     async fn put(&self, name: &str, data: Bytes, kind: ObjectKind) -> Result<()> {

@@ -10,8 +10,12 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::{
-    Error, ErrorKind, ObjectInfo, ObjectKind, Result, Storage, Tuning, Unfinished, Upload,
+    Error, ErrorKind, ObjectInfo, ObjectKind, Pieces, Result, Storage, Tuning, Unfinished, Upload,
 };
+
+/// A range that broke off after as many bytes is gone on with at once. With less it counts as failed, so
+/// that nothing asks for ever for a few bytes more.
+const WORTH_KEEPING: u64 = 64 << 10;
 
 /// How often and how long to try.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +77,8 @@ pub struct RetryEvent<'a> {
 ///
 /// Repeated are operations that ended in a [transient](ErrorKind::is_transient) kind; all
 /// operations of a [`Storage`] are idempotent, uploads part by part. A missing object, a denied
-/// permission and bad credentials are reported at once. The error at the end tells how often and
+/// permission and bad credentials are reported at once. A range that broke off is gone on with where it
+/// ended. The error at the end tells how often and
 /// how long was tried.
 #[derive(Clone)]
 pub struct Retry {
@@ -125,29 +130,51 @@ impl Attempts {
         &self,
         call: impl Fn() -> F + Send + Sync,
     ) -> Result<T> {
-        let start = Instant::now();
-        let mut tries = 0;
+        let mut tries = Tries::begin(self);
         loop {
-            let error = match call().await {
+            match call().await {
                 Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            };
-            tries += 1;
-            if !error.kind().is_transient() {
-                return Err(error.with_tries(tries, start.elapsed()));
+                Err(error) => tries.after(error).await?,
             }
-            let wait = self.policy.wait(tries, &error, random());
-            if tries >= self.policy.tries || start.elapsed() + wait > self.policy.budget {
-                return Err(error.with_tries(tries, start.elapsed()));
-            }
-            if let Some(observer) = &self.observer {
-                observer(&RetryEvent {
-                    tries,
-                    error: &error,
-                    wait,
-                });
-            }
-            tokio::time::sleep(wait).await;
+        }
+    }
+}
+
+/// The tries of one operation.
+struct Tries {
+    attempts: Attempts,
+    start: Instant,
+    failed: u32,
+}
+
+impl Tries {
+    fn begin(attempts: &Attempts) -> Self {
+        Self {
+            attempts: attempts.clone(),
+            start: Instant::now(),
+            failed: 0,
+        }
+    }
+
+    /// Waits after a try that failed; its error where it was the last.
+    async fn after(&mut self, error: Error) -> Result<()> {
+        self.failed += 1;
+        let Attempts { policy, .. } = &self.attempts;
+        let wait = policy.wait(self.failed, &error, random());
+        let elapsed = self.start.elapsed();
+        let over = self.failed >= policy.tries || elapsed + wait > policy.budget;
+        if over || !error.kind().is_transient() {
+            return Err(error.with_tries(self.failed, elapsed));
+        }
+        self.announce(&error, wait);
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+
+    fn announce(&self, error: &Error, wait: Duration) {
+        if let Some(observer) = &self.attempts.observer {
+            let tries = self.failed;
+            observer(&RetryEvent { tries, error, wait });
         }
     }
 }
@@ -180,10 +207,22 @@ impl Storage for Retry {
         self.attempts.run(|| self.inner.thaw(object)).await
     }
 
-    async fn get(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
-        self.attempts
-            .run(|| self.inner.get(name, range.clone()))
-            .await
+    async fn read(&self, name: &str, range: Range<u64>) -> Result<Box<dyn Pieces>> {
+        let mut tries = Tries::begin(&self.attempts);
+        let current = loop {
+            match self.inner.read(name, range.clone()).await {
+                Ok(pieces) => break pieces,
+                Err(error) => tries.after(error).await?,
+            }
+        };
+        Ok(Box::new(RetryPieces {
+            inner: Arc::clone(&self.inner),
+            name: name.to_owned(),
+            rest: range,
+            current,
+            since_failure: 0,
+            tries,
+        }))
     }
 
     async fn put(&self, name: &str, data: Bytes, kind: ObjectKind) -> Result<()> {
@@ -215,6 +254,72 @@ impl Storage for Retry {
         self.attempts
             .run(|| self.inner.discard_unfinished(unfinished))
             .await
+    }
+}
+
+/// A range that is gone on with where it broke off.
+struct RetryPieces {
+    inner: Arc<dyn Storage>,
+    name: String,
+    /// What is still to come.
+    rest: Range<u64>,
+    current: Box<dyn Pieces>,
+    /// Bytes that have come since the last try failed.
+    since_failure: u64,
+    tries: Tries,
+}
+
+impl fmt::Debug for RetryPieces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetryPieces")
+            .field("current", &self.current)
+            .field("rest", &self.rest)
+            .finish()
+    }
+}
+
+impl RetryPieces {
+    /// Does what is to be done after a failure, before the rest is asked for.
+    ///
+    /// A line that has brought something and then broke works: the rest is asked for at once, and the
+    /// tries count anew. One that stands still again and again does not, whatever came in between.
+    async fn after(&mut self, error: Error) -> Result<()> {
+        let brought = std::mem::take(&mut self.since_failure);
+        let broke_off = error.kind().is_transient() && error.kind() != ErrorKind::Timeout;
+        if !broke_off || brought < WORTH_KEEPING {
+            return self.tries.after(error).await;
+        }
+        (self.tries.failed, self.tries.start) = (1, Instant::now());
+        self.tries.announce(&error, Duration::ZERO);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Pieces for RetryPieces {
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            match self.current.next().await {
+                Ok(Some(piece)) => {
+                    let len = piece.len() as u64;
+                    self.rest.start += len;
+                    self.since_failure += len;
+                    return Ok(Some(piece));
+                }
+                Ok(None) => return Ok(None),
+                Err(error) => self.after(error).await?,
+            }
+            if self.rest.is_empty() {
+                // All there was to come has come before the failure.
+                return Ok(None);
+            }
+            self.current = loop {
+                match self.inner.read(&self.name, self.rest.clone()).await {
+                    Ok(pieces) => break pieces,
+                    Err(error) => self.tries.after(error).await?,
+                }
+            };
+        }
     }
 }
 
@@ -258,7 +363,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::{Action, Fault, FaultRule, MemoryStorage, Op, Record, When};
+    use crate::{Action, Fault, FaultRule, MemoryStorage, Op, Record, StorageExt as _, When};
 
     /// A store that fails `rule`, below a recorder, below the policy.
     fn retrying(rule: FaultRule, policy: RetryPolicy) -> (Record, Retry) {
@@ -362,6 +467,49 @@ mod tests {
             verbs,
             [Op::BeginUpload, Op::PutPart, Op::Complete, Op::Complete]
         );
+    }
+
+    /// What a range of `LEN` bytes comes to where its reads are spoilt by `rule`, the waits that were
+    /// announced, and how often it was asked for.
+    async fn reading(rule: FaultRule) -> (Result<bool>, Vec<(u32, Duration)>, usize) {
+        const LEN: usize = 500_000;
+        let memory = MemoryStorage::new();
+        let data: Bytes = (0..LEN).map(|at| (at / 7) as u8).collect();
+        memory.insert("x", data.clone());
+        let record = Record::new(Arc::new(Fault::new(Arc::new(memory), [rule])));
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&seen);
+        let store = Retry::new(Arc::new(record.clone()), RetryPolicy::default());
+        let store =
+            store.observed(move |event| log.lock().unwrap().push((event.tries, event.wait)));
+        let read = store.get("x", 1..LEN as u64).await;
+        let waits = seen.lock().unwrap().clone();
+        (
+            read.map(|read| read == data[1..]),
+            waits,
+            record.calls().len(),
+        )
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_range_that_breaks_off_is_gone_on_with_at_once_where_it_ended() {
+        let often = FaultRule::new(Op::Get, When::First(4), Action::BreakOff(100_000));
+        let (read, waits, calls) = reading(often).await;
+        assert!(read.unwrap(), "every byte once, in order");
+        assert_eq!((waits, calls), (vec![(1, Duration::ZERO); 4], 5));
+        // All had come but the end.
+        let at_the_end = FaultRule::new(Op::Get, When::Nth(1), Action::BreakOff(499_999));
+        let (read, _, calls) = reading(at_the_end).await;
+        assert_eq!((read.unwrap(), calls), (true, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn few_bytes_between_failures_do_not_keep_a_range_alive() {
+        let rule = FaultRule::new(Op::Get, When::From(1), Action::BreakOff(50_000));
+        let (read, waits, calls) = reading(rule).await;
+        let error = read.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unreachable);
+        assert_eq!((error.tries(), waits.len(), calls), (Some(5), 4, 5));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use bytes::Bytes;
-use redup_storage::{ErrorKind, FileStorage, ObjectKind, Storage};
+use redup_storage::{ErrorKind, FileStorage, ObjectKind, Storage, StorageExt as _};
 
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(folder)

@@ -13,8 +13,8 @@ use redup_s3::{S3Options, S3Storage};
 use redup_storage::{ObjectKind, Retry, RetryPolicy, TargetUrl};
 use redup_testkit::tools;
 
-/// What redup allows its transfers.
-const MEMORY: u64 = 128 << 20;
+/// What redup allows its transfers, uploading and downloading: what the program does with its 512 MiB.
+const MEMORY: (u64, u64) = (128 << 20, 408 << 20);
 
 /// The part size in MiB and the connections that redup begins with, for those that are to do the same.
 const SAME: (u64, u64) = (8, 8);
@@ -177,7 +177,8 @@ pub(crate) fn store(words: &[&str]) {
     options.expected_object_size = Some(1 << 30);
     let storage = runtime.block_on(S3Storage::connect(options)).unwrap();
     let storage = Retry::new(Arc::new(storage), RetryPolicy::default());
-    let transfer = Transfer::new(Arc::new(storage), runtime.handle().clone(), MEMORY);
+    let memory = if *way == "up" { MEMORY.0 } else { MEMORY.1 };
+    let transfer = Transfer::new(Arc::new(storage), runtime.handle().clone(), memory);
     let mut buffer = vec![0; 128 << 10];
     if *way == "up" {
         let mut file = File::open(file).unwrap();

@@ -1,11 +1,9 @@
 //! An S3 server that costs next to nothing: objects in memory, no signatures, no checksums.
 //!
 //! The clients are what is measured, so the server must not be what they wait for; those that store
-//! for real hash every part, some of them twice. Latency is the server's, too: each answer leaves a
-//! round trip late, and so does the first of a connection once more. To a protocol of requests and
-//! answers that is the same as a long line, and costs no processor time, as a relay would (`tc netem`,
-//! which costs none either, needs rights and a kernel that has it). What is missing beside a real line
-//! is TCP's slow start.
+//! for real hash every part, some of them twice. Latency is the server's, too, as `tc netem` needs rights
+//! and a kernel that has it, and a relay would cost processor time: each answer leaves a round trip
+//! late, the first of a connection once more, and [`Line`] lets no more through than TCP would.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,7 +11,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 type Part = Arc<Vec<u8>>;
 
@@ -53,6 +51,50 @@ pub(crate) fn serve(round_trip: Duration) {
     }
 }
 
+/// What TCP lets through on a long line: a window for each round trip. It doubles from ten segments to
+/// what Linux lets a connection have in flight (`net.ipv4.tcp_wmem`, as it comes).
+struct Line {
+    round_trip: Duration,
+    window: usize,
+    left: usize,
+    since: Instant,
+}
+
+impl Line {
+    const FIRST: usize = 10 * 1460;
+    const WIDEST: usize = 4 << 20;
+
+    fn new(round_trip: Duration) -> Self {
+        Self {
+            round_trip,
+            window: Self::FIRST,
+            left: 0,
+            since: Instant::now(),
+        }
+    }
+
+    /// What is sent next finds the line empty.
+    fn rested(&mut self) {
+        (self.left, self.since) = (self.window, Instant::now());
+    }
+
+    /// How many of `wanted` bytes may pass now, after waiting for it.
+    fn pass(&mut self, wanted: usize) -> usize {
+        if self.round_trip.is_zero() {
+            return wanted;
+        }
+        if self.left == 0 {
+            let acknowledged = self.since + self.round_trip;
+            thread::sleep(acknowledged.saturating_duration_since(Instant::now()));
+            self.window = (2 * self.window).min(Self::WIDEST);
+            self.rested();
+        }
+        let passing = wanted.min(self.left);
+        self.left -= passing;
+        passing
+    }
+}
+
 struct Request {
     method: String,
     key: String,
@@ -65,6 +107,7 @@ fn serve_one(client: &TcpStream, state: &Mutex<State>, round_trip: Duration) -> 
     client.set_nodelay(true).ok()?;
     let mut input = BufReader::with_capacity(256 << 10, client);
     let mut output = client;
+    let (mut up, mut down) = (Line::new(round_trip), Line::new(round_trip));
     thread::sleep(round_trip);
     loop {
         let request = read_head(&mut input)?;
@@ -78,7 +121,16 @@ fn serve_one(client: &TcpStream, state: &Mutex<State>, round_trip: Duration) -> 
         let mut body = spare.unwrap_or_default();
         body.clear();
         body.reserve_exact(len);
-        (&mut input).take(len as u64).read_to_end(&mut body).ok()?;
+        up.rested();
+        while body.len() < len {
+            let passing = up.pass(len - body.len());
+            let before = body.len();
+            (&mut input)
+                .take(passing as u64)
+                .read_to_end(&mut body)
+                .ok()
+                .filter(|_| body.len() == before + passing)?;
+        }
         thread::sleep(round_trip);
         let (status, headers, body) = answer(&request, body, &mut state.lock().unwrap());
         let len: usize = body.iter().map(|(_, range)| range.len()).sum();
@@ -87,8 +139,16 @@ fn serve_one(client: &TcpStream, state: &Mutex<State>, round_trip: Duration) -> 
             false => format!("Content-Length: {len}\r\n"),
         };
         write!(output, "HTTP/1.1 {status} -\r\n{headers}{length}\r\n").ok()?;
+        down.rested();
+        // An answer to HEAD tells the length alone.
+        let body = body.into_iter().filter(|_| request.method != "HEAD");
         for (part, range) in body {
-            output.write_all(part.get(range)?).ok()?;
+            let mut rest = part.get(range)?;
+            while !rest.is_empty() {
+                let (passing, later) = rest.split_at(down.pass(rest.len()));
+                output.write_all(passing).ok()?;
+                rest = later;
+            }
         }
         if request
             .headers
