@@ -7,6 +7,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{FlockOperation, fcntl_lock};
 
@@ -17,6 +18,22 @@ const LOCK_NAME: &str = "lockfile";
 
 /// Files that are being written start like this; leftovers of a crash are swept on opening.
 const TEMPORARY_PREFIX: &str = ".redup-tmp-";
+
+/// The files of the locks that this process holds.
+static LOCKS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Removes the files of all locks that this process holds, as the end of each run does: for a process that ends in the
+/// middle of one. The locks themselves go with it.
+pub fn remove_lock_files() {
+    for path in std::mem::take(&mut *locks()) {
+        // One that stays is no lock, and in nobody's way.
+        drop(fs::remove_file(path));
+    }
+}
+
+fn locks() -> MutexGuard<'static, Vec<PathBuf>> {
+    LOCKS.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// An archive dir, locked for this process while it lives.
 #[derive(Debug)]
@@ -47,6 +64,7 @@ impl ArchiveDir {
             }
             Err(e) => return Err(Error::io("lock", &lock_path, e.into())),
         }
+        locks().push(lock_path);
         let dir = Self {
             path: path.to_owned(),
             lock,
@@ -166,7 +184,9 @@ impl ArchiveDir {
 impl Drop for ArchiveDir {
     fn drop(&mut self) {
         // While the lock is still held: nobody else's file can be removed here.
-        drop(fs::remove_file(self.path.join(LOCK_NAME)));
+        let path = self.path.join(LOCK_NAME);
+        drop(fs::remove_file(&path));
+        locks().retain(|held| *held != path);
         let _ = fcntl_lock(&self.lock, FlockOperation::NonBlockingUnlock);
     }
 }

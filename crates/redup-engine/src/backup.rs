@@ -179,7 +179,6 @@ impl Run<'_> {
         let log = Arc::new(Mutex::new(log));
         let committer = Committer::new(
             self.archive.dir(),
-            self.archive.transfer(),
             self.monitor,
             naming,
             span,

@@ -23,7 +23,8 @@ use crate::{Error, Event, Result};
 #[derive(Debug)]
 pub(crate) struct Chain {
     sets: Vec<Vec<PlannedVolume>>,
-    /// Of sets that have volumes beyond their manifest, where these may hold something of what is read.
+    /// Of sets that have volumes beyond a manifest that may have been cut short, where these may hold something of what is
+    /// read.
     pub(crate) short_manifests: Vec<Error>,
     /// How far `done` counts.
     steps: u64,
@@ -63,7 +64,12 @@ impl Chain {
             steps =
                 total(volumes.iter_mut().map(|volume| volume.count(&done))).saturating_add(steps);
             sets.push(volumes);
-            short_manifests.extend(short_manifest(set, &manifest, path));
+            match beyond_manifest(set, &manifest, path) {
+                Some(error) if !manifest.has_file_list => short_manifests.push(error),
+                // Nothing was cut off, so these are no part of the set.
+                Some(error) => archive.monitor().event(Event::Warning(&error.to_string())),
+                None => {}
+            }
         }
         Ok(Self {
             sets,
@@ -118,9 +124,9 @@ pub(crate) fn total(lengths: impl Iterator<Item = u64>) -> u64 {
     lengths.fold(0, u64::saturating_add)
 }
 
-/// A complete set's manifest names all its volumes: the last one that is stored tells one cut short. What the others
-/// hold comes behind those that are named, and so it may be about `path`, or it is not.
-fn short_manifest(set: &BackupSet, manifest: &Manifest, path: &PathIndex) -> Option<Error> {
+/// A complete set's manifest names all its volumes: one that is stored behind its last is of no set, or the manifest was
+/// cut short. What it holds comes behind those that are named, and so it may be about `path`, or it is not.
+fn beyond_manifest(set: &BackupSet, manifest: &Manifest, path: &PathIndex) -> Option<Error> {
     let complete = set.state() == SetState::Complete;
     let file = set.manifest().filter(|_| complete)?;
     let (&listed, last) = manifest.volumes.last_key_value()?;

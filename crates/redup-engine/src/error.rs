@@ -93,9 +93,9 @@ pub enum Error {
     /// A manifest names no volume, and every set has at least one.
     #[error("manifest {0} is damaged: it names no volume")]
     EmptyManifest(String),
-    /// A set has volumes that its manifest does not know, as after losing its end.
+    /// There are volumes that the manifest does not know, as after losing its end.
     #[error(
-        "manifest {name} ends with volume {listed}, the set has {stored}: what the others hold is left out"
+        "manifest {name} ends with volume {listed}, and there are volumes up to {stored}: what the others hold is left out"
     )]
     ManifestShort {
         /// The manifest.
@@ -164,16 +164,6 @@ pub enum Error {
         name: String,
         /// What failed.
         source: redup_volume::Error,
-    },
-    /// The store holds another length than was sent.
-    #[error("{name} has {found} bytes at the store, {expected} were sent")]
-    WrongLength {
-        /// The object.
-        name: String,
-        /// Bytes sent.
-        expected: u64,
-        /// Bytes at the store.
-        found: u64,
     },
     /// An object is not signed by the key asked for.
     #[error("{name} is not signed by {expected}")]

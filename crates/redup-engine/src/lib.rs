@@ -34,6 +34,7 @@ pub mod transfer;
 mod verify;
 mod volumes;
 
+pub use archive_dir::remove_lock_files;
 pub use audit::{AuditReport, audit};
 pub use backup::{backup, measure};
 pub use cat::{CatOptions, cat};

@@ -27,6 +27,9 @@ pub struct Manifest {
     pub volumes: BTreeMap<u32, VolumeInfo>,
     /// What happened to regular files, in path order. Informational: it may be absent, and nothing depends on it.
     pub files_changed: Vec<FileChange>,
+    /// Whether that list is there, be it empty or not read. It stands behind the volumes, so that a manifest which has it
+    /// was not cut short before.
+    pub has_file_list: bool,
 }
 
 /// One volume's entry.

@@ -106,6 +106,11 @@ impl Storage for S3Storage {
         }
     }
 
+    /// The checksum of what was sent stands in each upload, and a server that received something else refuses it.
+    fn proves_uploads(&self) -> bool {
+        self.bucket.checksums.enabled()
+    }
+
     async fn list(&self) -> Result<Vec<ObjectInfo>> {
         self.bucket.list().await
     }

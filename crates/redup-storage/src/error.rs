@@ -34,6 +34,13 @@ pub enum ErrorKind {
     /// The request does not fit what is stored: a range behind the end of an object, parts that
     /// do not add up to the stated length.
     Mismatch,
+    /// The store has acknowledged an upload, and what it has of it is of another length.
+    WrongLength {
+        /// Bytes that were sent.
+        sent: u64,
+        /// Bytes that the store has; `None` where it does not have the object.
+        found: Option<u64>,
+    },
     /// The store cannot do this, or refuses what it was asked for.
     Unsupported,
     /// Anything else.
@@ -60,6 +67,7 @@ impl ErrorKind {
             Self::Timeout => "no answer in time",
             Self::Corrupt => "data damaged or cut short on the way",
             Self::Mismatch => "not what was expected",
+            Self::WrongLength { .. } => "the store has another length than was sent",
             Self::Unsupported => "not supported by the store",
             Self::Other => "failed",
         }

@@ -117,6 +117,11 @@ impl Storage for FileStorage {
         }
     }
 
+    /// What a file system has taken is not always what it has: those of other machines, above all.
+    fn proves_uploads(&self) -> bool {
+        false
+    }
+
     async fn list(&self) -> Result<Vec<ObjectInfo>> {
         let path = self.folder.path.clone();
         self.blocking(Op::List, path, |folder, path| {

@@ -5,7 +5,7 @@
 //! * the trait itself ([`Storage`], [`Upload`], [`Pieces`]) with its guarantees, and [`Error`];
 //! * [`TargetUrl`], which says what store a user's URL means;
 //! * [`FileStorage`] for a local folder and [`MemoryStorage`] for tests;
-//! * [`wrap`]: stores around a store ([`Retry`], [`Interruptible`], [`Record`], [`Fault`]);
+//! * [`wrap`]: stores around a store ([`Retry`], [`Confirm`], [`Interruptible`], [`Record`], [`Fault`]);
 //! * [`probe`]: trying a store out, for users who want to know whether a target works;
 //! * [`conformance`]: one suite that every store and every wrapper passes.
 //!
@@ -36,5 +36,6 @@ pub use store::{
 };
 pub use url::{FileUrl, S3Location, S3Url, TargetUrl, UrlError, masked, percent_decoded};
 pub use wrap::{
-    Action, Call, Fault, FaultRule, Interruptible, Record, Retry, RetryEvent, RetryPolicy, When,
+    Action, Call, Confirm, Fault, FaultRule, Interruptible, Record, Retry, RetryEvent, RetryPolicy,
+    When,
 };

@@ -102,6 +102,10 @@ impl Storage for MemoryStorage {
         self.tuning
     }
 
+    fn proves_uploads(&self) -> bool {
+        false
+    }
+
     async fn list(&self) -> Result<Vec<ObjectInfo>> {
         let info =
             |(name, object): (&String, &Object)| ObjectInfo::new(name, object.data.len() as u64);

@@ -116,6 +116,11 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// How this store likes to be used.
     fn tuning(&self) -> Tuning;
 
+    /// Whether an upload that was acknowledged is proven to be there whole, as by a checksum that the store has
+    /// compared with what arrived. Where it is not, [`Confirm`](crate::Confirm) asks for the length. It may change
+    /// while the store is used, as that finds out what the store can do.
+    fn proves_uploads(&self) -> bool;
+
     /// All objects of the folder, in no particular order; what lies in folders below is left out.
     ///
     /// A folder that does not exist yet is empty. Objects whose names are not UTF-8 or would not

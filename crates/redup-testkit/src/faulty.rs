@@ -46,6 +46,8 @@ pub enum Fault {
     RequestStalled,
     /// The answer stops in the middle of its body, and the connection stays.
     AnswerStalled,
+    /// The answer, which is a head alone, states half of the length.
+    LengthHalved,
 }
 
 /// A request, as far as a schedule may want to know it.
@@ -242,6 +244,19 @@ impl FaultyProxy {
     }
 }
 
+/// A head with half of the length that it states.
+fn with_half_length(head: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(head);
+    let lines = text.split("\r\n").map(|line| match line.split_once(':') {
+        Some((name, len)) if name.eq_ignore_ascii_case("content-length") => {
+            let len: u64 = len.trim().parse().unwrap_or_default();
+            format!("{name}: {}", len / 2)
+        }
+        _ => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\r\n").into_bytes()
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -306,6 +321,7 @@ impl Shared {
                     client.write_all(&answer)?;
                     return wait_for_end(&mut client);
                 }
+                Some(Fault::LengthHalved) => answer = with_half_length(&answer),
                 Some(Fault::AnswerAltered) => {
                     let start = body_start(&answer);
                     alter(&mut answer[start..]);

@@ -52,11 +52,21 @@ impl OrdinaryUser {
         let program = home.join("program");
         fs::copy(command.get_program(), &program)
             .unwrap_or_else(|error| panic!("cannot copy {:?}: {error}", command.get_program()));
+        let mut words = self.words();
+        words.push(program.into());
+        run::run(&mut run::wrapped(&words, &command))
+    }
+
+    /// What stands before a command of a program that this user can reach.
+    #[must_use]
+    pub fn words(&self) -> Vec<OsString> {
+        if self.home.is_none() {
+            return Vec::new();
+        }
         let mut words: Vec<OsString> = ["setpriv", "--clear-groups"].map(OsString::from).into();
         words.push(format!("--reuid={NOBODY}").into());
         words.push(format!("--regid={NOBODY}").into());
-        words.push(program.into());
-        run::run(&mut run::wrapped(&words, &command))
+        words
     }
 }
 

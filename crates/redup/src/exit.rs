@@ -6,7 +6,7 @@ mod engine;
 use std::error::Error;
 use std::sync::Arc;
 
-use crate::args::ArgsError;
+use crate::args::{ArgsError, names_own_option};
 use crate::passphrase::PassphraseError;
 use crate::program::Program;
 use crate::ui::{Level, LogError, Message, Ui, escape_lines};
@@ -107,6 +107,14 @@ impl Failure {
         }
     }
 
+    /// Adds something to type or check, unless a cause below has done so.
+    pub(crate) fn else_hint(self, hint: &str) -> Self {
+        match self.hints.is_empty() {
+            true => self.hint(hint),
+            false => self,
+        }
+    }
+
     /// What is printed: `error:`, `caused by:`, `hint:`. A mistake in the command line keeps the form
     /// that scripts know, its class in front, and names the help of the `program` that was called.
     pub(crate) fn message(&self, program: &str) -> Message {
@@ -122,6 +130,9 @@ impl Failure {
         for hint in &self.hints {
             text.push_str("\nhint: ");
             text.push_str(&escape_lines(hint));
+            if program == "duplicity" && names_own_option(hint) {
+                text.push_str(" (an option of redup, under its own name)");
+            }
         }
         if lead == COMMAND_LINE_ERROR {
             text.push_str(&format!("\nEnter '{program} --help' for help screen."));
@@ -136,7 +147,7 @@ impl Failure {
 const COMMAND_LINE_ERROR: &str = "CommandLineError";
 
 /// An error's own words. System errors get their number in the form that programs look for.
-fn text(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn text(error: &(dyn Error + 'static)) -> String {
     match error
         .downcast_ref::<std::io::Error>()
         .and_then(std::io::Error::raw_os_error)

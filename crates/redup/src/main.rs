@@ -32,6 +32,7 @@ use jiff::tz::TimeZone;
 use args::{ArgsError, Opt, Options, Parsed};
 use env::Environment;
 use exit::{Code, Failure};
+use passphrase::Typed;
 use profiles::Wanted;
 use program::Program;
 use signals::Ending;
@@ -123,10 +124,14 @@ fn run(
         Parsed::Help(topic) => ui.print(&args::help(topic, program.name())),
         Parsed::Version => ui.print(&program.version()),
         Parsed::Run(args) => {
+            if program == Program::Duplicity {
+                args::refuse_own(&args.options)?;
+            }
             let (ending, own) = (ending()?, Arc::clone(ui));
             let given = ending.clone();
             let command = move || {
-                let done = commands::run(program, args, environment, &own, given);
+                let done =
+                    commands::run(program, args, environment, &own, given, &Typed::default());
                 done.map_or_else(
                     |failure| {
                         failure.tell(&own, program);

@@ -312,6 +312,7 @@ pub(crate) fn end_by_pipe() -> ! {
 
 /// Ends the process.
 fn end_by(signal: i32) -> ! {
+    redup_engine::remove_lock_files();
     if signal == SIGINT {
         std::process::exit(Code::INTERRUPTED.0.into());
     }

@@ -19,13 +19,11 @@ use super::cut::FinishedVolume;
 use super::log::SetLog;
 use crate::archive_dir::ArchiveDir;
 use crate::checkpoint::{Checkpoint, StoredPieces, StoredVolume};
-use crate::transfer::Transfer;
 use crate::{Error, Event, Monitor, Result};
 
 /// Records volumes as the store acknowledges them.
 pub(super) struct Committer<'a> {
     dir: &'a ArchiveDir,
-    transfer: &'a Transfer,
     monitor: &'a dyn Monitor,
     log: Arc<Mutex<SetLog>>,
     manifest_name: String,
@@ -39,13 +37,8 @@ pub(super) struct Committer<'a> {
 
 impl<'a> Committer<'a> {
     /// A committer that goes on after `kept` volumes, whose record it writes anew.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of one run, named at the one call"
-    )]
     pub(super) fn new(
         dir: &'a ArchiveDir,
-        transfer: &'a Transfer,
         monitor: &'a dyn Monitor,
         naming: &Naming,
         span: Span,
@@ -55,7 +48,6 @@ impl<'a> Committer<'a> {
     ) -> Result<Self> {
         let mut committer = Self {
             dir,
-            transfer,
             monitor,
             log,
             manifest_name: naming.partial_name(span, Kind::Manifest),
@@ -87,14 +79,6 @@ impl<'a> Committer<'a> {
         for volume in finished {
             self.monitor.event(Event::Writing { name: &volume.name });
             let len = volume.object.complete()?;
-            let found = self.transfer.length(&volume.name)?;
-            if found != len {
-                return Err(Error::WrongLength {
-                    name: volume.name,
-                    expected: len,
-                    found,
-                });
-            }
             self.stored_bytes += len;
             self.record(volume.info, volume.pieces, len)?;
             // A cutter that makes no more does not listen.

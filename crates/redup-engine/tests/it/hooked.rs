@@ -76,6 +76,10 @@ impl Storage for Hooked {
         self.inner.tuning()
     }
 
+    fn proves_uploads(&self) -> bool {
+        self.inner.proves_uploads()
+    }
+
     async fn list(&self) -> Result<Vec<ObjectInfo>> {
         self.inner.list().await
     }

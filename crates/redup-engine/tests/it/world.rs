@@ -14,7 +14,7 @@ use redup_format::index::PathIndex;
 use redup_format::time::Timestamp;
 use redup_openpgp::{Compression, Decryptor, DecryptorOptions, Encryptor, Secret};
 use redup_select::Rules;
-use redup_storage::{MemoryStorage, Storage};
+use redup_storage::{Confirm, MemoryStorage, Storage};
 use redup_testkit::listing::Listing;
 use redup_testkit::trees::Tree;
 use tempfile::TempDir;
@@ -117,7 +117,8 @@ impl World {
 
     pub(crate) fn target(&self, storage: Arc<dyn Storage>, passphrase: &'static str) -> Target {
         Target {
-            storage,
+            // As the program has it, without waiting for what memory has at once.
+            storage: Arc::new(Confirm::new(storage, 1)),
             runtime: self.runtime.handle().clone(),
             archive_dir: self.archive_dir(),
             naming: Naming::default(),

@@ -128,6 +128,7 @@ impl Reader {
             b"hash" => self.read_hash(words.next(), words.next()),
             b"filelist" => {
                 self.manifest.files_changed.clear();
+                self.manifest.has_file_list = true;
                 Ok(())
             }
             _ => self.read_file(first, words.next()),

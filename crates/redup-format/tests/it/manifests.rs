@@ -365,6 +365,7 @@ fn any_manifest() -> impl Strategy<Value = Manifest> {
             .into_iter()
             .map(|(kind, index)| FileChange { kind, index })
             .collect(),
+        has_file_list: true,
     })
 }
 

@@ -205,6 +205,10 @@ impl Storage for Fault {
         self.inner.tuning()
     }
 
+    fn proves_uploads(&self) -> bool {
+        self.inner.proves_uploads()
+    }
+
     async fn list(&self) -> Result<Vec<ObjectInfo>> {
         let action = self.schedule.next(Op::List, "");
         before(action, Op::List, "").await?;

@@ -123,6 +123,10 @@ impl Storage for Interruptible {
         self.inner.tuning()
     }
 
+    fn proves_uploads(&self) -> bool {
+        self.inner.proves_uploads()
+    }
+
     async fn list(&self) -> Result<Vec<ObjectInfo>> {
         self.call(Op::List, "", self.inner.list()).await
     }

@@ -80,6 +80,10 @@ impl Storage for Record {
         self.inner.tuning()
     }
 
+    fn proves_uploads(&self) -> bool {
+        self.inner.proves_uploads()
+    }
+
     async fn list(&self) -> Result<Vec<ObjectInfo>> {
         note(&self.calls, Op::List, "");
         self.inner.list().await

@@ -195,6 +195,10 @@ impl Storage for Retry {
         self.inner.tuning()
     }
 
+    fn proves_uploads(&self) -> bool {
+        self.inner.proves_uploads()
+    }
+
     async fn list(&self) -> Result<Vec<ObjectInfo>> {
         self.attempts.run(|| self.inner.list()).await
     }

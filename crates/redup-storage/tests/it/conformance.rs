@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use redup_storage::{
-    Fault, FileStorage, Interruptible, MemoryStorage, Record, Retry, RetryPolicy, Storage,
+    Confirm, Fault, FileStorage, Interruptible, MemoryStorage, Record, Retry, RetryPolicy, Storage,
     conformance,
 };
 
@@ -47,6 +47,12 @@ fn retry_conforms() {
 fn interruptible_conforms() {
     let (_folder, storage) = file();
     passes(Interruptible::new(Arc::new(storage)));
+}
+
+#[test]
+fn confirm_conforms() {
+    let (_folder, storage) = file();
+    passes(Confirm::new(Arc::new(storage), 1));
 }
 
 #[test]

@@ -160,8 +160,13 @@ pub(super) fn find_own(
 /// The names of the commands to which `--json` makes a difference.
 pub(crate) fn names_with_json() -> String {
     let specs = COMMANDS.iter().chain(OWN);
-    let names = specs.filter(|spec| spec.command.has_json());
-    names.map(|spec| spec.name).collect::<Vec<_>>().join(", ")
+    let names = specs
+        .filter(|spec| spec.command.has_json())
+        .map(|spec| match spec.command {
+            Command::Restore => "restore --dry-run",
+            _ => spec.name,
+        });
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// duplicity 0.8's command that copies between stores; no version since has it.
@@ -182,14 +187,9 @@ impl Command {
 
     /// Whether `--json` makes a difference to it.
     pub(crate) fn has_json(self) -> bool {
-        matches!(
+        !matches!(
             self,
-            Self::Verify
-                | Self::CollectionStatus
-                | Self::ListCurrentFiles
-                | Self::Find
-                | Self::Diff
-                | Self::Probe
+            Self::Backup | Self::Full | Self::Incremental | Self::Cat | Self::Audit
         )
     }
 }

@@ -11,6 +11,8 @@ use super::named::{command_names, nearest, option_names};
 pub(crate) enum ArgsError {
     #[error("unknown option: {0}")]
     UnknownOption(String),
+    #[error("unknown option: {0}; redup has it where it is called by its own name")]
+    OwnOption(String),
     #[error("option {option} of duplicity is not available: {why}")]
     RefusedOption { option: String, why: &'static str },
     #[error("ambiguous option: {typed} could match {}", names.join(", "))]

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::applies::applies;
 use super::command::{COMMANDS, Command, CommandSpec, OWN};
-use super::spec::{OptionSpec, Support, ValueKind};
+use super::spec::{OptionSpec, Origin, Support, ValueKind};
 use super::table::GROUPS;
 
 /// What help is about.
@@ -69,7 +69,7 @@ pub(crate) fn help(topic: Topic, program: &str) -> String {
     match topic {
         Topic::Overview => push_overview(&mut text, program),
         Topic::Options => {
-            push_options(&mut text, |_| true);
+            push_options(&mut text, program, |_| true);
             text.truncate(text.trim_end().len() + 1);
         }
         Topic::Command(command) => {
@@ -123,7 +123,7 @@ fn push_overview(text: &mut String, program: &str) {
         if OFTEN.contains(&spec.main_name()) {
             push_wrapped(
                 text,
-                &format!("  {}", heading(spec)),
+                &format!("  {}", heading(spec, program)),
                 spec.help,
                 HELP_COLUMN,
             );
@@ -192,7 +192,7 @@ fn push_command(text: &mut String, spec: &CommandSpec, program: &str) {
         push_line(text, &format!("Short name: {names}"));
     }
     push_line(text, "");
-    push_options(text, |option| applies(option, spec.command));
+    push_options(text, program, |option| applies(option, spec.command));
     text.push_str(URLS);
 }
 
@@ -286,12 +286,26 @@ pub(super) fn usage(spec: &CommandSpec, program: &str) -> String {
     line
 }
 
-fn push_options(text: &mut String, wanted: impl Fn(&OptionSpec) -> bool) {
+/// The names that an option has for a program of that name.
+pub(super) fn names_for<'a>(
+    spec: &'a OptionSpec,
+    program: &'a str,
+) -> impl Iterator<Item = &'static str> + 'a {
+    let own = program != "duplicity";
+    let names = spec
+        .names
+        .iter()
+        .filter(move |name| own || name.origin != Origin::Redup);
+    names.map(|name| name.text)
+}
+
+fn push_options(text: &mut String, program: &str, wanted: impl Fn(&OptionSpec) -> bool) {
     for group in GROUPS {
         let mut shown = group
             .options
             .iter()
             .filter(|spec| !spec.hidden && wanted(spec))
+            .filter(|spec| names_for(spec, program).next().is_some())
             .filter_map(|spec| Some((spec, help_of(spec)?)))
             .peekable();
         if shown.peek().is_none() {
@@ -299,7 +313,12 @@ fn push_options(text: &mut String, wanted: impl Fn(&OptionSpec) -> bool) {
         }
         push_line(text, group.title);
         for (spec, help) in shown {
-            push_wrapped(text, &format!("  {}", heading(spec)), &help, HELP_COLUMN);
+            push_wrapped(
+                text,
+                &format!("  {}", heading(spec, program)),
+                &help,
+                HELP_COLUMN,
+            );
         }
         push_line(text, "");
     }
@@ -315,10 +334,10 @@ pub(super) fn help_of(spec: &OptionSpec) -> Option<String> {
     }
 }
 
-pub(super) fn heading(spec: &OptionSpec) -> String {
+pub(super) fn heading(spec: &OptionSpec, program: &str) -> String {
     let mut names = Vec::new();
     names.extend(spec.short.map(|letter| format!("-{letter}")));
-    names.extend(spec.names.iter().map(|name| format!("--{}", name.text)));
+    names.extend(names_for(spec, program).map(|name| format!("--{name}")));
     let mut heading = names.join(", ");
     if spec.takes_value() {
         let value = match spec.value {

@@ -32,6 +32,7 @@ pub(crate) use named::{
 pub(crate) use options::{Occurrence, Opt, Options, Value};
 pub(crate) use reference::FORMS;
 pub(crate) use run::{FromProfile, RunCall, run_call};
+use spec::Origin;
 pub(crate) use spec::{OptionSpec, Support};
 
 /// A command line that was understood.
@@ -166,6 +167,33 @@ fn implied_remark(command: Command) -> String {
         "No valid action found. Will imply '{name}' because a {given} source was given and target \
          is a {target} location."
     )
+}
+
+/// Refuses options that duplicity has not, for whoever called redup by its name.
+///
+/// # Errors
+/// With the first of them.
+pub(crate) fn refuse_own(options: &Options) -> Result<(), ArgsError> {
+    let own = |it: &&Occurrence| {
+        it.spec
+            .name(&it.name)
+            .is_some_and(|name| name.origin == Origin::Redup)
+    };
+    match options.iter().find(own) {
+        Some(own) => Err(ArgsError::OwnOption(format!("--{}", own.name))),
+        None => Ok(()),
+    }
+}
+
+/// Whether a text speaks of an option that [`refuse_own`] refuses.
+pub(crate) fn names_own_option(text: &str) -> bool {
+    let words = text.split(|c: char| c != '-' && !c.is_ascii_alphanumeric());
+    words
+        .filter_map(|word| word.strip_prefix("--"))
+        .any(|word| {
+            let known = option_called(word).and_then(|spec| spec.name(word));
+            known.is_some_and(|name| name.origin == Origin::Redup)
+        })
 }
 
 fn no_effect_remarks(options: &Options) -> Vec<String> {

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::command::{COMMANDS, CommandSpec, OWN};
-use super::help::{EXTRAS, details, heading, help_of, known, usage};
+use super::help::{EXTRAS, details, heading, help_of, known, names_for, usage};
 use super::spec::{OptionSpec, ValueKind};
 use super::table::GROUPS;
 
@@ -57,7 +57,11 @@ fn markdown() -> String {
         let mut rows = String::new();
         for spec in group.options.iter().filter(|spec| is_shown(spec)) {
             let help = help_of(spec).unwrap_or_default().replace('|', "\\|");
-            let _ = writeln!(rows, "| `{}` | {help} |", heading(spec).replace('|', "\\|"));
+            let _ = writeln!(
+                rows,
+                "| `{}` | {help} |",
+                heading(spec, "redup").replace('|', "\\|")
+            );
         }
         if !rows.is_empty() {
             let _ = write!(
@@ -97,7 +101,12 @@ fn man() -> String {
         let _ = writeln!(text, ".SH {}", roff(&group.title.to_uppercase()));
         for spec in group.options.iter().filter(|spec| is_shown(spec)) {
             let help = help_of(spec).unwrap_or_default();
-            let _ = writeln!(text, ".TP\n.B {}\n{}", roff(&heading(spec)), roff(&help));
+            let _ = writeln!(
+                text,
+                ".TP\n.B {}\n{}",
+                roff(&heading(spec, "redup")),
+                roff(&help)
+            );
         }
     }
     text
@@ -119,10 +128,13 @@ fn words(names: impl Iterator<Item = String>) -> String {
     names.join(" ")
 }
 
-fn long_names(wanted: impl Fn(&OptionSpec) -> bool) -> String {
+fn long_names(program: &str, wanted: impl Fn(&OptionSpec) -> bool) -> String {
     let specs = shown().filter(|spec| wanted(spec));
-    words(specs.flat_map(|spec| spec.names.iter().map(|name| format!("--{}", name.text))))
+    words(specs.flat_map(|spec| names_for(spec, program).map(|name| format!("--{name}"))))
 }
+
+/// What takes the names out of the list of profiles.
+const NAMES_OF_PROFILES: &str = r"run 2>/dev/null | sed -n 's/^  \([^ ][^ ]*\)  .*/\1/p'";
 
 fn command_words(program: &str) -> String {
     let extras = EXTRAS.iter().filter(|_| program == "redup");
@@ -133,9 +145,13 @@ fn command_words(program: &str) -> String {
 
 fn bash() -> String {
     let commands = command_words("redup");
-    let all = long_names(|_| true);
-    let files = long_names(|spec| spec.value == ValueKind::File).replace(' ', "|");
-    let values = long_names(|spec| {
+    let all = long_names("redup", |_| true);
+    let (known_commands, known) = (
+        command_words("duplicity"),
+        long_names("duplicity", |_| true),
+    );
+    let files = long_names("redup", |spec| spec.value == ValueKind::File).replace(' ', "|");
+    let values = long_names("redup", |spec| {
         let listed = matches!(spec.value, ValueKind::File | ValueKind::Choice(_));
         spec.takes_value() && !listed
     });
@@ -154,14 +170,22 @@ fn bash() -> String {
         "# Completion of redup and duplicity for bash; made by `redup reference bash`.\n\
          _redup() {{\n    \
              local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}}\n    \
+             local options='{all}' commands='{commands}'\n    \
              COMPREPLY=()\n    \
+             if [[ ${{COMP_WORDS[0]##*/}} == duplicity ]]; then\n        \
+                 options='{known}'\n        \
+                 commands='{known_commands}'\n    \
+             elif [[ $before == run && $word != -* ]]; then\n        \
+                 mapfile -t COMPREPLY < <(compgen -W \"$(\"${{COMP_WORDS[0]}}\" {NAMES_OF_PROFILES})\" -- \"$word\")\n        \
+                 return\n    \
+             fi\n    \
              case $before in\n        \
                  {files}) mapfile -t COMPREPLY < <(compgen -f -- \"$word\"); return ;;\n        \
                  {}) return ;;\n{choices}    \
              esac\n    \
              case $word in\n        \
-                 -*) mapfile -t COMPREPLY < <(compgen -W '{all}' -- \"$word\") ;;\n        \
-                 *) mapfile -t COMPREPLY < <(compgen -W '{commands}' -f -- \"$word\") ;;\n    \
+                 -*) mapfile -t COMPREPLY < <(compgen -W \"$options\" -- \"$word\") ;;\n        \
+                 *) mapfile -t COMPREPLY < <(compgen -W \"$commands\" -f -- \"$word\") ;;\n    \
              esac\n\
          }}\n\
          complete -o filenames -F _redup redup duplicity\n",
@@ -171,30 +195,53 @@ fn bash() -> String {
 
 fn zsh() -> String {
     let mut text = String::from(
-        "#compdef redup duplicity\n# Completion of redup and duplicity for zsh; made by `redup reference zsh`.\n_arguments -S \\\n",
+        "#compdef redup duplicity\n# Completion of redup and duplicity for zsh; made by `redup reference zsh`.\n",
     );
-    for spec in shown() {
-        let help = help_of(spec).unwrap_or_default();
-        let help = help
-            .replace(['[', ']'], "")
-            .replace('\'', "’")
-            .replace(':', "\\:");
-        let value = match spec.value {
-            ValueKind::Flag(_) => String::new(),
-            ValueKind::File => ":file:_files".to_owned(),
-            ValueKind::Choice(words) => format!(":value:({})", words.join(" ")),
-            _ => ":value: ".to_owned(),
-        };
-        for name in spec.names {
-            let _ = writeln!(text, "  '*--{}[{help}]{value}' \\", name.text);
-        }
-    }
-    let commands = command_words("redup");
     let _ = writeln!(
         text,
-        "  '1:command:({commands})' \\\n  '*:path or URL:_files'"
+        "_redup_words() {{\n  \
+           if [[ $service == redup && -n ${{words[(r)run]}} ]]; then\n    \
+             compadd -- ${{(f)\"$($words[1] {NAMES_OF_PROFILES})\"}}\n  \
+           else\n    \
+             _files\n  \
+           fi\n}}"
     );
+    text.push_str("local -a redup_options\nlocal redup_commands=");
+    let (all, known) = (command_words("redup"), command_words("duplicity"));
+    let _ = writeln!(
+        text,
+        "'{known}'\nif [[ $service == redup ]]; then\n  redup_commands='{all}'\n  redup_options=("
+    );
+    let of_duplicity = |spec: &OptionSpec| names_for(spec, "duplicity").collect::<Vec<_>>();
+    for spec in shown() {
+        let known = of_duplicity(spec);
+        for name in names_for(spec, "redup").filter(|name| !known.contains(name)) {
+            let _ = writeln!(text, "    {}", zsh_option(spec, name));
+        }
+    }
+    text.push_str("  )\nfi\n_arguments -S $redup_options \\\n");
+    for spec in shown() {
+        for name in of_duplicity(spec) {
+            let _ = writeln!(text, "  {} \\", zsh_option(spec, name));
+        }
+    }
+    text.push_str("  \"1:command:($redup_commands)\" \\\n  '*:path or URL:_redup_words'\n");
     text
+}
+
+fn zsh_option(spec: &OptionSpec, name: &str) -> String {
+    let help = help_of(spec).unwrap_or_default();
+    let help = help
+        .replace(['[', ']'], "")
+        .replace('\'', "’")
+        .replace(':', "\\:");
+    let value = match spec.value {
+        ValueKind::Flag(_) => String::new(),
+        ValueKind::File => ":file:_files".to_owned(),
+        ValueKind::Choice(words) => format!(":value:({})", words.join(" ")),
+        _ => ":value: ".to_owned(),
+    };
+    format!("'*--{name}[{help}]{value}'")
 }
 
 fn fish() -> String {
@@ -227,15 +274,15 @@ fn fish() -> String {
                 ValueKind::Choice(words) => format!(" -x -a '{}'", words.join(" ")),
                 _ => " -x".to_owned(),
             };
-            for name in spec.names {
-                let _ = writeln!(
-                    text,
-                    "complete -c {program} -l {}{value} -d '{help}'",
-                    name.text
-                );
+            for name in names_for(spec, program) {
+                let _ = writeln!(text, "complete -c {program} -l {name}{value} -d '{help}'");
             }
         }
     }
+    text.push_str(
+        "complete -c redup -n '__fish_seen_subcommand_from run' \\\n    \
+         -a '(redup run 2>/dev/null | string match --regex --groups-only \"^  (\\\\S+)  \")' -d Profile\n",
+    );
     text
 }
 

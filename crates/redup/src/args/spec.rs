@@ -190,6 +190,11 @@ impl OptionSpec {
         self
     }
 
+    /// The name that was typed.
+    pub(crate) fn name(&self, typed: &str) -> Option<&'static Name> {
+        self.names.iter().find(|name| name.text == typed)
+    }
+
     /// The name that help and messages use: the current one where a name changed.
     pub(crate) fn main_name(&self) -> &'static str {
         let kept = self.names.iter().find(|name| name.origin != Origin::V0_8);

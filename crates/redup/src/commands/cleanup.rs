@@ -2,6 +2,7 @@
 
 use redup_engine::CleanupOptions;
 
+use super::plan::{self, Kept};
 use super::{Session, remove};
 use crate::args::Opt;
 use crate::exit::{Code, Failure};
@@ -12,6 +13,11 @@ pub(super) fn run(session: &Session) -> Result<Code, Failure> {
         dry_run: session.flag(Opt::DryRun),
     };
     let target = session.target()?;
-    let report = redup_engine::cleanup(&target, &options, &session.narrator())?;
+    let monitor = Kept::new(session.narrator(), plan::cleanup);
+    let report = redup_engine::cleanup(&target, &options, &monitor)?;
+    if session.flag(Opt::Json) {
+        let leftovers = monitor.take().unwrap_or_default();
+        remove::print(session, "redup.cleanup.v1", &leftovers, &report)?;
+    }
     Ok(remove::ended(session, report))
 }

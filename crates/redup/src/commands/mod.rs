@@ -8,6 +8,7 @@ mod diff;
 mod find;
 mod limits;
 mod list;
+mod plan;
 mod points;
 mod probe;
 mod progress;
@@ -34,6 +35,7 @@ use crate::args::{Args, Command, Opt, names_with_json};
 use crate::config::{self, Encryption, Keys, Places};
 use crate::env::Environment;
 use crate::exit::{Code, Failure, command_line};
+use crate::passphrase::Typed;
 use crate::program::Program;
 use crate::signals::Ending;
 use crate::times::Clock;
@@ -57,7 +59,8 @@ impl From<Code> for Done {
     }
 }
 
-/// Does what `args` say, unless or until `ending` comes: what is being uploaded is then given up.
+/// Does what `args` say, unless or until `ending` comes: what is being uploaded is then given up. Passphrases that are in
+/// `typed` are not asked for again.
 ///
 /// # Errors
 /// With what ended the run.
@@ -67,6 +70,7 @@ pub(crate) fn run(
     environment: Environment,
     ui: &Arc<Ui>,
     ending: Ending,
+    typed: &Typed,
 ) -> Result<Done, Failure> {
     if gives_a_result(&args) {
         ui.keep_stdout();
@@ -80,7 +84,7 @@ pub(crate) fn run(
     refuse_old_names(&args)?;
     remove::refuse_elsewhere(&args)?;
     json_or_nothing(&args)?;
-    let session = Session::new(program, args, environment, ui, ending)?;
+    let session = Session::new(program, args, environment, ui, ending, typed.clone())?;
     let code = match session.args.command {
         Command::Backup | Command::Full | Command::Incremental => return backup::run(&session),
         Command::Restore => restore::run(&session),
@@ -109,7 +113,10 @@ pub(crate) fn gives_a_result(args: &Args) -> bool {
 
 /// Refuses `--json` to a command that has none.
 fn json_or_nothing(args: &Args) -> Result<(), Failure> {
-    match args.options.flag(Opt::Json) && !args.command.has_json() {
+    let options = &args.options;
+    // What a restore does is in its folder.
+    let does = args.command == Command::Restore && !options.flag(Opt::DryRun);
+    match options.flag(Opt::Json) && (does || !args.command.has_json()) {
         true => Err(command_line(format!("--json is for {}", names_with_json()))),
         false => Ok(()),
     }
@@ -142,6 +149,7 @@ struct Session {
     encryption: Encryption,
     runtime: Runtime,
     ending: Ending,
+    typed: Typed,
 }
 
 impl Drop for Session {
@@ -158,6 +166,7 @@ impl Session {
         environment: Environment,
         ui: &Arc<Ui>,
         ending: Ending,
+        typed: Typed,
     ) -> Result<Self, Failure> {
         let now = whole_seconds(SystemTime::now());
         let separator = args
@@ -170,6 +179,7 @@ impl Session {
             separator: separator.unwrap_or(':'),
         };
         config::check_times(&args, &clock)?;
+        config::check_prefixes(&args)?;
         let places = Places::of(&args, &environment)?;
         let encryption = Encryption::of(&args, &environment)?;
         for remark in &encryption.remarks {
@@ -190,13 +200,19 @@ impl Session {
             encryption,
             runtime,
             ending,
+            typed,
         })
     }
 
     /// Opens the store and gathers what the engine needs to work on it.
     fn target(&self) -> Result<Target, Failure> {
         limits::allow_many_files();
-        let keys = Keys::new(self.encryption.clone(), &self.environment, &self.ui);
+        let keys = Keys::new(
+            self.encryption.clone(),
+            &self.environment,
+            &self.ui,
+            self.typed.clone(),
+        );
         keys.check()?;
         let Self {
             args,

@@ -7,9 +7,13 @@ use redup_engine::{RemoveOptions, RemoveReport, Retention};
 use redup_format::retention::{Keep, Period};
 use redup_format::time::Timestamp;
 
+use serde::Serialize;
+
 use super::Session;
+use super::plan::{self, Kept};
 use crate::args::{Args, Command, Occurrence, Opt};
 use crate::exit::{Code, Failure, command_line};
+use crate::ui::json;
 use crate::{times, ui};
 
 pub(super) fn run(session: &Session) -> Result<Code, Failure> {
@@ -19,8 +23,25 @@ pub(super) fn run(session: &Session) -> Result<Code, Failure> {
         dry_run: session.flag(Opt::DryRun),
     };
     let target = session.target()?;
-    let report = redup_engine::remove(&target, &options, &session.narrator())?;
+    let monitor = Kept::new(session.narrator(), plan::removal);
+    let report = redup_engine::remove(&target, &options, &monitor)?;
+    if session.flag(Opt::Json) {
+        let chains = monitor.take().unwrap_or_default();
+        print(session, "redup.removal.v1", &chains, &report)?;
+    }
     Ok(ended(session, report))
+}
+
+/// Prints what was deleted, or would be.
+pub(super) fn print(
+    session: &Session,
+    schema: &'static str,
+    plan: &impl Serialize,
+    report: &RemoveReport,
+) -> Result<(), Failure> {
+    let deletes = session.flag(Opt::Force) && !session.flag(Opt::DryRun);
+    let text = json::deletion(schema, &session.shown_target(), deletes, plan, report);
+    plan::print(session, &text)
 }
 
 /// How a run ends that deleted something, or tried to.

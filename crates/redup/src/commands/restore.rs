@@ -2,10 +2,12 @@
 
 use redup_engine::RestoreOptions;
 
-use super::{Session, progress};
+use super::plan::{self, Kept};
+use super::{Points, Session, progress};
 use crate::args::Opt;
 use crate::config::{self, ArchiveRules};
 use crate::exit::{Code, Failure};
+use crate::ui::json;
 
 pub(super) fn run(session: &Session) -> Result<Code, Failure> {
     session.announce_lists();
@@ -31,6 +33,16 @@ pub(super) fn run(session: &Session) -> Result<Code, Failure> {
         dry_run: session.flag(Opt::DryRun),
     };
     let target = session.target()?;
+    if session.flag(Opt::Json) {
+        // A dry run, as was checked.
+        let monitor = Kept::new(Points::new(session.narrator()), plan::volumes);
+        redup_engine::restore(&target, session.local(), &options, &monitor)?;
+        let volumes = monitor.take().unwrap_or_default();
+        let time = monitor.monitor().last();
+        let text = json::restore_plan(&session.shown_target(), time, &volumes);
+        plan::print(session, &text)?;
+        return Ok(Code::SUCCESS);
+    }
     let report = progress::reading(session, "Restoring", |monitor| {
         redup_engine::restore(&target, session.local(), &options, monitor)
     })?;

@@ -13,7 +13,7 @@ use super::{CompressAlgo, GpgOptions, expand};
 use crate::args::{Args, Opt};
 use crate::env::Environment;
 use crate::exit::{Failure, command_line};
-use crate::passphrase::{Given, PassphraseError, Passphrases, Purpose, Terminal};
+use crate::passphrase::{Given, PassphraseError, Passphrases, Purpose, Terminal, Typed};
 use crate::ui::{Level, Message, Ui};
 
 /// Level of compression when nothing else is said: duplicity's, and so its size.
@@ -173,7 +173,12 @@ pub(crate) struct Keys {
 
 impl Keys {
     /// Nothing is read or asked yet.
-    pub(crate) fn new(encryption: Encryption, environment: &Environment, ui: &Arc<Ui>) -> Self {
+    pub(crate) fn new(
+        encryption: Encryption,
+        environment: &Environment,
+        ui: &Arc<Ui>,
+        typed: Typed,
+    ) -> Self {
         let given = Given {
             passphrase: environment.passphrase(),
             sign_passphrase: environment.sign_passphrase(),
@@ -194,6 +199,7 @@ impl Keys {
                 given,
                 Box::new(Terminal::new(Arc::clone(ui))),
                 Box::new(notice),
+                typed,
             )),
             has_passphrase,
             agent,

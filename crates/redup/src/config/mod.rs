@@ -186,6 +186,35 @@ pub(crate) fn temp_dir(args: &Args, environment: &Environment) -> PathBuf {
     named.unwrap_or_else(|| PathBuf::from("/tmp"))
 }
 
+/// Checks the prefixes of stored names, which are part of names and never folders.
+///
+/// # Errors
+/// When a name that begins so could not be stored.
+pub(crate) fn check_prefixes(args: &Args) -> Result<(), Failure> {
+    let prefixes = [
+        Opt::FilePrefix,
+        Opt::FilePrefixArchive,
+        Opt::FilePrefixManifest,
+        Opt::FilePrefixSignature,
+        Opt::FilePrefixJsonstat,
+    ];
+    let given = args
+        .options
+        .iter()
+        .filter(|it| prefixes.contains(&it.spec.id));
+    for occurrence in given {
+        let prefix = occurrence.text().unwrap_or_default();
+        if prefix.contains('/') || prefix.chars().any(char::is_control) {
+            return Err(command_line(format!(
+                "option --{}: '{}' cannot begin a file's name: it has a slash or a control character",
+                occurrence.name,
+                crate::ui::escape(prefix.as_bytes())
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// The prefixes of stored names.
 pub(crate) fn naming(args: &Args) -> Naming {
     let text = |option| args.options.text(option).unwrap_or_default().to_owned();

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redup_s3::{ClassFlags, ClassPolicy, Encryption, Keys, S3Options, S3Storage, Thaw, ThawTier};
-use redup_storage::{FileStorage, Retry, RetryPolicy, S3Url, Storage, TargetUrl, UrlError};
+use redup_storage::{
+    Confirm, FileStorage, Retry, RetryPolicy, S3Url, Storage, TargetUrl, UrlError,
+};
 
 use crate::args::{Args, Opt};
 use crate::env::Environment;
@@ -42,7 +44,9 @@ pub(crate) async fn open(
         );
         told.warning(crate::ui::escape_lines(&text));
     });
-    Ok(Arc::new(retry))
+    // duplicity asks once more than it tries.
+    let times = retry_policy(args).tries.saturating_add(1);
+    Ok(Arc::new(Confirm::new(Arc::new(retry), times)))
 }
 
 /// A store that is not opened yet.

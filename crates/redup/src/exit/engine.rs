@@ -9,6 +9,12 @@ use redup_storage::{ErrorKind, Op};
 use super::{Code, Failure};
 use crate::ui::quote_word;
 
+/// Nothing can be restored by leaving them out: nothing is restored from them.
+const DAMAGED_SIGNATURES: &str = "if the archive dir has that file, remove it there and it is fetched anew; else make a full backup";
+
+const DAMAGED_MANIFEST: &str =
+    "restore an older time with --time, or bring that manifest back from a copy";
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let error = match error {
@@ -51,14 +57,18 @@ impl From<Error> for Failure {
             }
             Error::ManifestMismatch(_) => base(Code::MANIFESTS_DIFFER)
                 .hint("if the target is right, remove that manifest from the archive dir and run it again"),
-            Error::EmptyManifest(_) => base(Code::BAD_MANIFEST)
-                .hint("restore an older time with --time, or bring that manifest back from a copy"),
+            Error::EmptyManifest(_) => base(Code::BAD_MANIFEST).hint(DAMAGED_MANIFEST),
             Error::NoManifest(_) => base(Code::NO_MANIFEST),
-            Error::BadManifest { .. } => refined(&error, Code::BAD_MANIFEST)
-                .or_hint("restore an older time with --time, or bring that manifest back from a copy"),
-            Error::Signatures { .. } => refined(&error, Code::GENERIC).or_hint(
-                "if the archive dir has that file, remove it there and it is fetched anew; else make a full backup",
-            ),
+            Error::BadManifest { .. } => refined(&error, Code::BAD_MANIFEST).or_hint(DAMAGED_MANIFEST),
+            Error::Signatures { .. } => {
+                refined(&error, Code::GENERIC).else_hint(DAMAGED_SIGNATURES)
+            }
+            Error::Volume { name, .. } if name.contains(".sigtar") => {
+                refined(&error, Code::GENERIC).else_hint(DAMAGED_SIGNATURES)
+            }
+            Error::Volume { name, .. } if name.contains(".manifest") => {
+                refined(&error, Code::GENERIC).else_hint(DAMAGED_MANIFEST)
+            }
             Error::Volume { .. } | Error::Archive(_) => refined(&error, Code::GENERIC)
                 .or_hint("--ignore-errors restores what can be rebuilt without it"),
             Error::MissingVolume { .. } => base(Code::GENERIC)
@@ -87,8 +97,6 @@ impl From<Error> for Failure {
             }
             Error::Output(_) => base(Code::EXCEPTION).extra("OSError"),
             Error::NothingRestored => base(Code::NOTHING_RESTORED),
-            Error::WrongLength { name, expected, found } => base(Code::STORE_LENGTH)
-                .extra(format!("{} {expected} {found}", quote_word(name.as_bytes()))),
             Error::Keys { .. } => base(Code::OPENPGP).extra("GPGError"),
             Error::Internal(_) => base(Code::EXCEPTION).extra("AssertionError"),
             _ => refined(&error, Code::GENERIC),
@@ -162,6 +170,13 @@ fn stored(mut failure: Failure, error: &redup_storage::Error) -> Failure {
     failure.code = match error.kind() {
         ErrorKind::PermissionDenied => Code::STORE_PERMISSION,
         ErrorKind::NoSpace => Code::STORE_FULL,
+        ErrorKind::WrongLength { sent, found } => {
+            let name = error.object().rsplit('/').next().unwrap_or_default();
+            let found = found.map_or(-1, |found| i64::try_from(found).unwrap_or(i64::MAX));
+            failure.code = Code::STORE_LENGTH;
+            failure.extra = format!("{} {sent} {found}", quote_word(name.as_bytes()));
+            return failure.hint("type it again: it goes on with this file");
+        }
         // A bucket or folder that is not there is a store that cannot be used.
         ErrorKind::NotFound if verb != "list" => Code::STORE_NOT_FOUND,
         _ => Code::STORE,
@@ -232,6 +247,31 @@ mod tests {
             . hint: if this is meant, --allow-source-mismatch goes on; else check that the target URL is the right one
 
         "#]],
+        );
+    }
+
+    #[test]
+    fn an_object_that_is_gone_or_too_short_is_named() {
+        check(
+            redup_storage::Error::new(ErrorKind::NotFound, Op::Get, "file:///t/x"),
+            expect![[r#"
+                ERROR 52 get 'file:///t/x' 'file:///t/x'
+                . error: cannot read file:///t/x: does not exist
+
+            "#]],
+        );
+        let kind = ErrorKind::WrongLength {
+            sent: 5,
+            found: None,
+        };
+        check(
+            redup_storage::Error::new(kind, Op::Complete, "s3://b/p/x y"),
+            expect![[r#"
+                ERROR 44 'x y' 5 -1
+                . error: cannot complete the upload of s3://b/p/x y: the store has another length than was sent
+                . hint: type it again: it goes on with this file
+
+            "#]],
         );
     }
 

@@ -3,6 +3,7 @@
 mod terminal;
 
 use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use zeroize::Zeroizing;
 
@@ -54,27 +55,46 @@ pub(crate) enum PassphraseError {
     SignerDiffers,
 }
 
+/// What was typed. Clones share it: the commands of one run ask once.
+#[derive(Clone, Default)]
+pub(crate) struct Typed(Arc<Mutex<Answers>>);
+
+#[derive(Default)]
+struct Answers {
+    passphrase: Option<Secret>,
+    /// Whether it was typed twice.
+    confirmed: bool,
+    for_signing: Option<Secret>,
+}
+
+impl Typed {
+    fn answers(&self) -> MutexGuard<'_, Answers> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Gives the passphrases of one run. What was typed once is not asked for again.
 pub(crate) struct Passphrases {
     given: Given,
     asker: Box<dyn Ask>,
     notice: Box<dyn Fn(&str) + Send>,
-    typed: Option<Secret>,
-    confirmed: bool,
-    typed_for_signing: Option<Secret>,
+    typed: Typed,
 }
 
 impl Passphrases {
     /// `notice` tells the user what happens: mismatches, and the reuse of one passphrase for both
     /// purposes.
-    pub(crate) fn new(given: Given, asker: Box<dyn Ask>, notice: Box<dyn Fn(&str) + Send>) -> Self {
+    pub(crate) fn new(
+        given: Given,
+        asker: Box<dyn Ask>,
+        notice: Box<dyn Fn(&str) + Send>,
+        typed: Typed,
+    ) -> Self {
         Self {
             given,
             asker,
             notice,
-            typed: None,
-            confirmed: false,
-            typed_for_signing: None,
+            typed,
         }
     }
 
@@ -86,23 +106,25 @@ impl Passphrases {
         if let Some(secret) = self.known(purpose) {
             return Ok(secret);
         }
-        match purpose {
-            Purpose::Sign => match &self.typed_for_signing {
-                Some(secret) => Ok(secret.clone()),
-                None => {
-                    let secret = self.ask("GnuPG passphrase for signing key: ")?;
-                    Ok(self.typed_for_signing.insert(secret).clone())
-                }
-            },
-            Purpose::Decrypt => match &self.typed {
-                Some(secret) => Ok(secret.clone()),
-                None => {
-                    let secret = self.ask(DECRYPTION_PROMPT)?;
-                    Ok(self.typed.insert(secret).clone())
-                }
-            },
-            Purpose::Encrypt => self.confirmed(),
+        let typed = match purpose {
+            Purpose::Sign => self.typed.answers().for_signing.clone(),
+            Purpose::Decrypt => self.typed.answers().passphrase.clone(),
+            Purpose::Encrypt => return self.confirmed(),
+        };
+        if let Some(secret) = typed {
+            return Ok(secret);
         }
+        let sign = purpose == Purpose::Sign;
+        let secret = self.ask(match sign {
+            true => "GnuPG passphrase for signing key: ",
+            false => DECRYPTION_PROMPT,
+        })?;
+        let mut answers = self.typed.answers();
+        let slot = match sign {
+            true => &mut answers.for_signing,
+            false => &mut answers.passphrase,
+        };
+        Ok(slot.insert(secret).clone())
     }
 
     /// Checks that one passphrase serves both purposes of a symmetric, signed backup: gpg could
@@ -153,11 +175,15 @@ impl Passphrases {
 
     /// Asks until the same passphrase was typed twice and is not empty.
     fn confirmed(&mut self) -> Result<Secret, PassphraseError> {
-        if let Some(secret) = self.typed.clone().filter(|_| self.confirmed) {
-            return Ok(secret);
-        }
+        let mut typed = {
+            let answers = self.typed.answers();
+            if let Some(secret) = answers.passphrase.as_ref().filter(|_| answers.confirmed) {
+                return Ok(secret.clone());
+            }
+            answers.passphrase.clone()
+        };
         loop {
-            let first = match self.typed.take() {
+            let first = match typed.take() {
                 Some(secret) => secret,
                 None => self.ask(DECRYPTION_PROMPT)?,
             };
@@ -169,8 +195,9 @@ impl Passphrases {
                     "Cannot use empty passphrase with symmetric encryption!  Please try again.",
                 );
             } else {
-                self.confirmed = true;
-                return Ok(self.typed.insert(first).clone());
+                let mut answers = self.typed.answers();
+                answers.confirmed = true;
+                return Ok(answers.passphrase.insert(first).clone());
             }
         }
     }
@@ -193,8 +220,6 @@ const DECRYPTION_PROMPT: &str = "GnuPG passphrase for decryption: ";
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use super::*;
 
     /// Answers in order; what was shown is kept.
@@ -220,7 +245,7 @@ mod tests {
         let told = Arc::clone(&shown);
         let notice = move |text: &str| told.lock().unwrap().push(text.to_owned());
         (
-            Passphrases::new(given, Box::new(asker), Box::new(notice)),
+            Passphrases::new(given, Box::new(asker), Box::new(notice), Typed::default()),
             shown,
         )
     }
@@ -320,6 +345,24 @@ mod tests {
                 "Retype passphrase for decryption to confirm: "
             ]
         );
+    }
+
+    #[test]
+    fn commands_that_share_what_was_typed_ask_once() {
+        let (mut first, shown) = scripted(Given::default(), &["x", "x", "s"]);
+        first.get(Purpose::Encrypt).unwrap();
+        first.get(Purpose::Sign).unwrap();
+        let (mut second, asked) = scripted(Given::default(), &[]);
+        second.typed = first.typed.clone();
+        for (purpose, expected) in [
+            (Purpose::Decrypt, b"x"),
+            (Purpose::Encrypt, b"x"),
+            (Purpose::Sign, b"s"),
+        ] {
+            assert_eq!(**second.get(purpose).unwrap(), *expected, "{purpose:?}");
+        }
+        assert_eq!(shown.lock().unwrap().len(), 3);
+        assert!(asked.lock().unwrap().is_empty());
     }
 
     #[test]

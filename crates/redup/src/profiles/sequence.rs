@@ -14,6 +14,7 @@ use crate::config::expand;
 use crate::env::Environment;
 use crate::exit::{Code, Failure};
 use crate::panics;
+use crate::passphrase::Typed;
 use crate::program::Program;
 use crate::signals::{self, Ending, PATIENTLY};
 use crate::ui::Ui;
@@ -116,6 +117,7 @@ impl Sequence {
             Ok(environment) => environment,
             Err(failure) => return Outcome::failed(failure, None, ui),
         };
+        let typed = Typed::default();
         let many = self.steps.len() > 1;
         let mut report = None;
         let mut steps = self.steps.into_iter();
@@ -127,7 +129,7 @@ impl Sequence {
                 ui.notice(format!("Profile {}: {shown}", self.profile));
             }
             let (environment, ending) = (environment.clone(), ending.clone());
-            let run = || commands::run(Program::Redup, args, environment, ui, ending);
+            let run = || commands::run(Program::Redup, args, environment, ui, ending, &typed);
             let ended = catch_unwind(AssertUnwindSafe(run));
             let outcome = match ended {
                 Ok(Ok(done)) => {

@@ -242,7 +242,7 @@ impl Monitor for Narrator {
                 let shown = crate::args::lossy(path.as_os_str());
                 let text = format!(
                     "Error accessing possibly locked file {shown}: {}",
-                    escape_lines(&error.to_string())
+                    escape_lines(&crate::exit::text(error))
                 );
                 self.coded(Level::WARNING, 10, quoted_path(path), text);
             }

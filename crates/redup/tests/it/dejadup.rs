@@ -2,6 +2,7 @@
 //! messages read from a descriptor. What it looks at has to be there, in its order and form.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use redup_testkit::damage::{find, names};
@@ -9,13 +10,18 @@ use redup_testkit::env::TestEnv;
 use redup_testkit::listing::Listing;
 use redup_testkit::log::{self, Stanza};
 use redup_testkit::run::{Outcome, Running, run};
+use redup_testkit::surroundings::OrdinaryUser;
 use redup_testkit::trees;
 
-use crate::redup;
+use crate::cli::support::as_duplicity;
+
+mod trouble;
 
 /// A desktop that backs up one folder of the whole system.
 struct Desktop {
     env: TestEnv,
+    /// Whom it belongs to; otherwise whoever runs the tests.
+    user: Option<OrdinaryUser>,
 }
 
 /// What the caller gets to see: the exit status and the messages.
@@ -30,18 +36,33 @@ impl Desktop {
         let mut env = TestEnv::new();
         env.set("PASSPHRASE", passphrase);
         trees::awkward().write(&env.source());
-        Self { env }
+        Self { env, user: None }
     }
 
     fn command(&self, words: &[&str], log: &str) -> Command {
+        let archive = self.env.path("cache/deja-dup");
+        self.command_with(words, log, &archive)
+    }
+
+    /// A call with an archive dir of its own.
+    fn command_with(&self, words: &[&str], log: &str, archive: &Path) -> Command {
         let env = &self.env;
-        let mut command = env.bare(&redup());
+        let mut command = env.bare(&as_duplicity(env));
         let program = command.get_program().to_owned();
         let variables: Vec<_> = command
             .get_envs()
             .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
             .collect();
-        command = Command::new("setsid");
+        let mut line = self.user.iter().flat_map(OrdinaryUser::words);
+        command = Command::new(line.next().unwrap_or("setsid".into()));
+        command.args(line);
+        if self
+            .user
+            .as_ref()
+            .is_some_and(|user| !user.words().is_empty())
+        {
+            command.arg("setsid");
+        }
         command
             .arg("--wait")
             .args(["sh", "-c", "log=$1; shift; exec \"$@\" 9>\"$log\""]);
@@ -58,10 +79,7 @@ impl Desktop {
         }
         command
             .args(["--verbosity=9", "--timeout=120", "--num-retries=1"])
-            .arg(format!(
-                "--archive-dir={}",
-                env.path("cache/deja-dup").display()
-            ))
+            .arg(format!("--archive-dir={}", archive.display()))
             .arg(format!("--tempdir={}", env.temp().display()))
             .arg("--log-fd=9");
         command
@@ -74,7 +92,12 @@ impl Desktop {
 
     #[track_caller]
     fn call(&self, words: &[&str]) -> Heard {
-        let outcome = run(&mut self.command(words, "log"));
+        self.heard(run(&mut self.command(words, "log")))
+    }
+
+    /// What a call has left.
+    #[track_caller]
+    fn heard(&self, outcome: Outcome) -> Heard {
         let log = fs::read_to_string(self.env.path("log")).unwrap();
         Heard {
             outcome,
@@ -89,7 +112,12 @@ impl Desktop {
 
     #[track_caller]
     fn backup(&self, words: &[&str]) -> Heard {
+        self.heard(run(&mut self.backup_command(words)))
+    }
+
+    fn backup_command(&self, words: &[&str]) -> Command {
         let include = format!("--include={}", self.env.source().display());
+        let url = self.url();
         let rest = [
             "--exclude=/proc",
             &include,
@@ -98,9 +126,9 @@ impl Desktop {
             "--exclude-if-present=.deja-dup-ignore",
             "--volsize=200",
             "/",
-            &self.url(),
+            &url,
         ];
-        self.call(&[words, &rest].concat())
+        self.command(&[words, &rest].concat(), "log")
     }
 
     /// Its copy of the backup's metadata.

@@ -336,12 +336,102 @@ fn what_fails_in_the_middle_has_no_end() {
 #[test]
 fn commands_without_a_result_refuse_it_and_name_those_that_have_one() {
     let env = place();
-    for line in ["full source file://target", "cat a file://target"] {
+    for line in [
+        "full source file://target",
+        "cat a file://target",
+        "restore file://target out",
+    ] {
         go(&env, &format!("{line} --json"))
             .code(23)
-            .says("--json is for ")
-            .says("verify, collection-status, list-current-files, find, diff");
+            .says("--json is for restore --dry-run, verify, collection-status, list-current-files, cleanup, ")
+            .says(", find, diff, ");
     }
+}
+
+#[test]
+fn what_would_be_restored_is_told_without_being_restored() {
+    let env = history();
+    let line = "restore --dry-run --json -t 1700000000 file://target out";
+    let plan = lines(&go(&env, line).ok());
+    Documented::load().check("redup.restore-plan.v1", &plan);
+    assert_eq!(plan[0]["time_seconds"], 1_700_000_000);
+    let volumes = plan[0]["volumes"].as_array().unwrap();
+    let name = volumes[0].as_str().unwrap();
+    assert!(
+        name.starts_with("duplicity-full.20231114T221320Z.vol1."),
+        "{name}"
+    );
+    assert_eq!(volumes.len(), 1);
+    assert!(!env.path("out").exists());
+}
+
+#[test]
+fn what_would_go_is_told_and_then_gone() {
+    let env = history();
+    let documented = Documented::load();
+    let removal = |options: &str| {
+        let line = format!("remove-all-but-n-full 1 --json file://target {options}");
+        let told = lines(&go(&env, &line).ok());
+        documented.check("redup.removal.v1", &told);
+        let old = told[0]["chains"][0].clone();
+        assert_eq!(old["start_time_seconds"], 1_700_000_000);
+        assert_eq!(
+            (&told[0]["only_increments"], &told[0]["failed"]),
+            (&false.into(), &0.into())
+        );
+        (
+            told[0]["deletes"].as_bool().unwrap(),
+            told[0]["deleted"].as_u64().unwrap(),
+        )
+    };
+    let before = damage::names(&env.target());
+    assert_eq!(removal(""), (false, 0));
+    assert_eq!(removal("--force --dry-run"), (false, 0));
+    assert_eq!(damage::names(&env.target()), before);
+    let (deletes, deleted) = removal("--force");
+    assert!(deletes && deleted >= 6, "{deleted}");
+    assert!(damage::names(&env.target()).len() < before.len());
+    // Nothing more is to be had.
+    for line in [
+        "remove-all-but-n-full 1",
+        "remove-older-than now",
+        "prune --keep-last 1",
+    ] {
+        let told = lines(&go(&env, &format!("{line} --json file://target")).ok());
+        assert_eq!(
+            told[0]["chains"].as_array().map(Vec::len),
+            Some(0),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn leftovers_are_told_and_then_gone() {
+    let env = history();
+    let documented = Documented::load();
+    let cleanup = |options: &str| {
+        let told = lines(&go(&env, &format!("cleanup --json file://target {options}")).ok());
+        documented.check("redup.cleanup.v1", &told);
+        told.into_iter().next().unwrap()
+    };
+    assert_eq!(cleanup("")["files"], Value::Array(Vec::new()));
+    let manifest = damage::find(&env.target(), &["inc.", ".manifest"]);
+    fs::remove_file(manifest).unwrap();
+    let told = cleanup("");
+    let files = told["files"].as_array().unwrap();
+    assert!(!files.is_empty(), "{told}");
+    assert_eq!(
+        (&told["deletes"], &told["deleted"]),
+        (&false.into(), &0.into())
+    );
+    let told = cleanup("--force");
+    assert_eq!(told["deletes"], true);
+    assert!(
+        told["deleted"].as_u64().unwrap() as usize >= files.len(),
+        "{told}"
+    );
+    assert_eq!(cleanup("")["files"], Value::Array(Vec::new()));
 }
 
 #[test]

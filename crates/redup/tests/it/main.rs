@@ -7,6 +7,7 @@ use redup_testkit::env::Program;
 use redup_testkit::tools::Version;
 
 mod cli;
+mod codes;
 mod completions;
 mod damage;
 mod dejadup;

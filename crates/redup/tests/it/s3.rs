@@ -23,6 +23,7 @@ mod exchange;
 mod faults;
 mod housekeeping;
 mod ipv6;
+mod lengths;
 mod messages;
 mod objects;
 mod options;

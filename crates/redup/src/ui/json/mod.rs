@@ -6,6 +6,7 @@
 //! Fields are always there; what is not known, or means nothing, is null.
 
 mod paths;
+mod removal;
 mod state;
 mod status;
 mod verify;
@@ -21,6 +22,7 @@ pub(crate) use paths::{
     DiffBegin, DiffEnd, Difference, FindBegin, FindEnd, ListEnd, Listed, PathFound, PointInTime,
 };
 
+pub(crate) use removal::{CleanupPlan, RemovalPlan, deletion, restore_plan};
 pub(crate) use status::{ChangesEnd, FileChanged, Nothing, status};
 pub(crate) use verify::{Differs, Failed, VerifyEnd};
 

@@ -59,6 +59,7 @@ fn noise(len: usize) -> Vec<u8> {
 fn an_interrupt_is_status_4_and_the_next_run_goes_on() {
     let (env, status) = interrupted(Signal::INT);
     assert_eq!(status.code(), Some(4));
+    assert_eq!(left_over(&env), Vec::<String>::new());
     go(
         &env,
         "full source file://target --volsize 2 --no-encryption",
@@ -74,14 +75,30 @@ fn an_interrupt_is_status_4_and_the_next_run_goes_on() {
 
 #[test]
 fn a_termination_is_seen_as_one() {
-    let (env, status) = interrupted(Signal::TERM);
-    assert_eq!(status.signal(), Some(15));
-    go(&env, "source file://target --volsize 2 --no-encryption").ok();
-    go(
-        &env,
-        "verify --compare-data file://target source --no-encryption",
-    )
-    .ok();
+    for (signal, number) in [(Signal::TERM, 15), (Signal::HUP, 1)] {
+        let (env, status) = interrupted(signal);
+        assert_eq!(status.signal(), Some(number));
+        assert_eq!(left_over(&env), Vec::<String>::new());
+        go(&env, "source file://target --volsize 2 --no-encryption").ok();
+        go(
+            &env,
+            "verify --compare-data file://target source --no-encryption",
+        )
+        .ok();
+    }
+}
+
+/// Names of what a run has no use for once it has ended: temporary files, the lock, unfinished objects.
+fn left_over(env: &redup_testkit::env::TestEnv) -> Vec<String> {
+    let archives = env.path("home/.cache/duplicity");
+    let archive = fs::read_dir(archives).unwrap().next().unwrap().unwrap();
+    let mut names = Vec::new();
+    for folder in [env.temp(), env.target(), archive.path()] {
+        names.extend(redup_testkit::damage::names(&folder));
+    }
+    names.retain(|name| !name.starts_with("duplicity-") || name.contains("temp"));
+    names.retain(|name| !name.starts_with("redup-"));
+    names
 }
 
 #[test]

@@ -10,6 +10,7 @@ use redup_testkit::run::{Outcome, run};
 
 use super::{HOME, with_profile, write};
 use crate::cli::support::{as_duplicity, go, place, typed};
+use crate::cli::terminal::Terminal;
 
 /// The volumes of full and incremental sets at the target.
 fn sets(env: &TestEnv) -> (usize, usize) {
@@ -340,4 +341,22 @@ fn without_home_the_system_is_asked_for_it() {
     assert!(!told.status.success(), "{told}");
     let file = format!("{}/.config/redup/redup.toml", user[5]);
     told.says(&file);
+}
+
+#[test]
+fn a_passphrase_is_typed_once_for_all_steps() {
+    let mut env = place();
+    env.unset("PASSPHRASE");
+    let steps = "steps = [\"backup\", \"verify --compare-data\", \"full\"]\n";
+    write(
+        &env,
+        &format!("{}{steps}", HOME.replace("no-encryption = true\n", "")),
+    );
+    let (seen, code) = Terminal::new().run(&env, "run home", &["good\n", "good\n"]);
+    assert_eq!(code, 0, "{seen}");
+    assert_eq!(seen.matches("passphrase").count(), 2, "{seen}");
+    assert!(!seen.contains("good"), "{seen}");
+    assert_eq!(sets(&env), (2, 0));
+    env.set("PASSPHRASE", "good");
+    go(&env, "run home restore out").ok();
 }
