@@ -86,7 +86,7 @@ pub enum Op {
     Head,
     /// [`Storage::thaw`](crate::Storage::thaw)
     Thaw,
-    /// [`Storage::get`](crate::Storage::get)
+    /// [`Storage::read`](crate::Storage::read)
     Get,
     /// [`Storage::put`](crate::Storage::put)
     Put,
