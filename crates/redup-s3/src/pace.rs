@@ -30,7 +30,7 @@ const ROUND_TRIPS: f64 = 8.0;
 const NEAR: Duration = Duration::from_millis(2);
 
 /// What to begin with there.
-const FEW: usize = 4;
+const FEW: usize = 2;
 
 /// The weight of a new measurement in the rate of a connection.
 const WEIGHT: f64 = 0.2;
@@ -233,7 +233,7 @@ mod tests {
             pace.answered(Duration::from_millis(30));
             assert_eq!(pace.limit(), 8);
             pace.answered(Duration::from_millis(1));
-            assert_eq!(pace.limit(), 4);
+            assert_eq!(pace.limit(), 2);
             let mut line = line(connections);
             line.run(&mut pace, 200);
             assert_eq!(pace.limit(), expected);
