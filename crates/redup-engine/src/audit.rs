@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use redup_format::collections::BackupSet;
+use redup_format::filename::Span;
 use redup_format::manifest::VolumeInfo;
 use redup_storage::ObjectInfo;
 
@@ -33,15 +34,25 @@ pub struct AuditReport {
     pub unknown_sets: u64,
 }
 
-/// Asks the store about each volume of all sets, and gives what is wrong to `each`:
-/// [`Error::MissingVolume`] and [`Error::NotAsStored`].
+/// A volume that is not what the manifest says.
+#[derive(Debug)]
+pub struct WrongVolume {
+    /// The set that it belongs to.
+    pub span: Span,
+    /// Its number in the set.
+    pub number: u32,
+    /// [`Error::MissingVolume`] or [`Error::NotAsStored`].
+    pub error: Error,
+}
+
+/// Asks the store about each volume of all sets, and gives what is wrong to `each`.
 ///
 /// # Errors
 /// [`Error::NoChains`] when there is nothing to audit; the errors of the store, the keys and manifests.
 pub fn audit(
     target: &Target,
     monitor: &dyn Monitor,
-    mut each: impl FnMut(Error),
+    mut each: impl FnMut(WrongVolume),
 ) -> Result<AuditReport> {
     let archive = Archive::open(target, monitor)?;
     let collection = archive.collection();
@@ -65,7 +76,7 @@ fn audit_set(
     archive: &Archive<'_>,
     set: &BackupSet,
     report: &mut AuditReport,
-    each: &mut impl FnMut(Error),
+    each: &mut impl FnMut(WrongVolume),
 ) -> Result<()> {
     let manifest = archive.manifest(set)?;
     report.sets += 1;
@@ -91,7 +102,11 @@ fn audit_set(
                 Ok(false) => report.untold += 1,
                 Err(error) => {
                     report.wrong += 1;
-                    each(error);
+                    each(WrongVolume {
+                        span: set.span,
+                        number: info.number,
+                        error,
+                    });
                 }
             }
         }

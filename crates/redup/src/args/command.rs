@@ -189,7 +189,7 @@ impl Command {
     pub(crate) fn has_json(self) -> bool {
         !matches!(
             self,
-            Self::Backup | Self::Full | Self::Incremental | Self::Cat | Self::Audit
+            Self::Backup | Self::Full | Self::Incremental | Self::Cat
         )
     }
 }

@@ -251,7 +251,13 @@ fn results_have_the_fields_that_are_documented_and_no_others() {
         "verify --json --ignore-errors file://target source",
         1,
     );
+    for stray in strays {
+        fs::remove_file(env.target().join(stray)).unwrap();
+    }
+    fs::remove_file(&volume).unwrap();
+    check("redup.audit.v1", "audit --json file://target", 1);
     fs::write(&volume, whole).unwrap();
+    check("redup.audit.v1", "audit --json file://target", 0);
     check(
         "redup.list.v1",
         "list-current-files --json file://target",

@@ -5,6 +5,7 @@
 //!
 //! Fields are always there; what is not known, or means nothing, is null.
 
+mod audit;
 mod paths;
 mod removal;
 mod state;
@@ -18,6 +19,7 @@ use serde::Serialize;
 
 use super::{Output, Ui};
 
+pub(crate) use audit::{AuditEnd, Wrong};
 pub(crate) use paths::{
     DiffBegin, DiffEnd, Difference, FindBegin, FindEnd, ListEnd, Listed, PathFound, PointInTime,
 };
