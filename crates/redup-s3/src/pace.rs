@@ -23,7 +23,7 @@ const HOLD_SPARED: u32 = 3;
 const BURST: Duration = Duration::from_secs(2);
 
 /// A request should take this many round trips.
-const ROUND_TRIPS: f64 = 8.0;
+const ROUND_TRIPS: f64 = 16.0;
 
 /// Who answers this fast is near: requests wait for the processors and not for each other, and more of
 /// them only take turns.
@@ -286,7 +286,7 @@ mod tests {
     fn long_round_trips_make_long_requests() {
         let mut pace = Pace::searching(8, 16);
         assert_eq!(pace.size(MIB, 32 * MIB), MIB);
-        for (millis, expected) in [(100, 4), (20, 1), (1, 1)] {
+        for (millis, expected) in [(100, 8), (20, 2), (1, 1)] {
             pace.answered(Duration::from_millis(millis));
             let took = Duration::from_millis(1000 + millis);
             for second in 0..50 {

@@ -30,8 +30,8 @@ use crate::upload::S3Upload;
 /// What every object is stored as; duplicity's choice.
 const CONTENT_TYPE: &str = "binary/octet-stream";
 
-/// The shortest range worth a request, as long as nothing is known of the line.
-const LEAST_RANGE: u64 = 2 << 20;
+/// The shortest range worth a request, as long as there is room: each request may fail, and be waited for.
+const LEAST_RANGE: u64 = 8 << 20;
 
 /// The longest range: what is lost with it has to be fetched again.
 const MOST_RANGE: u64 = 16 << 20;
