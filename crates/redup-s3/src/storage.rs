@@ -33,7 +33,7 @@ const CONTENT_TYPE: &str = "binary/octet-stream";
 /// The shortest range worth a request, as long as there is room: each request may fail, and be waited for.
 const LEAST_RANGE: u64 = 8 << 20;
 
-/// The longest range: what is lost with it has to be fetched again.
+/// The longest range: one is held while those before it are read.
 const MOST_RANGE: u64 = 16 << 20;
 
 /// A backup's files below a prefix of a bucket. Clones share connections.
