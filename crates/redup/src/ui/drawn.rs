@@ -65,27 +65,11 @@ impl Drop for HeldBar<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::sync::{Arc, Mutex};
-
     use jiff::tz::TimeZone;
 
     use super::*;
     use crate::ui::UiOptions;
-
-    /// A stream that keeps what is written.
-    #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Kept {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::ui::tests::Kept;
 
     /// A terminal, where both streams end up.
     fn terminal() -> (Ui, Kept) {

@@ -50,26 +50,9 @@ impl Ui {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, Write};
-    use std::sync::Mutex;
-
     use super::*;
     use crate::ui::Level;
-    use crate::ui::tests::ui_to;
-
-    /// A stream that keeps what is written.
-    #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Kept {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::ui::tests::{Kept, ui_to};
 
     fn notice(text: &str) -> Message {
         Message::new(Level::NOTICE, text)

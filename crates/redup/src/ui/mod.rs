@@ -345,7 +345,23 @@ fn descriptor(number: i64) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+
+    /// A stream that keeps what is written.
+    #[derive(Clone, Default)]
+    pub(super) struct Kept(pub(super) Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
 
     /// One whose standard output is `stdout`.
     pub(super) fn ui_to(stdout: impl Write + Send + 'static) -> Ui {

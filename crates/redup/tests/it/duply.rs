@@ -12,7 +12,7 @@ use redup_testkit::tools;
 
 use crate::duplicity;
 
-/// A profile called `work`, as `duply work create` and an editor leave it.
+/// A profile called `notes`, as `duply notes create` and an editor leave it.
 struct Profile {
     env: TestEnv,
 }
@@ -30,7 +30,7 @@ impl Profile {
         fs::write(env.source().join("left out/x"), "x").unwrap();
         let profile = Self { env };
         profile.duply(&["create"]).ok();
-        let home = profile.env.path("home/.duply/work");
+        let home = profile.env.path("home/.duply/notes");
         let [source, target, temp] = [
             profile.env.source(),
             profile.env.target(),
@@ -70,7 +70,7 @@ impl Profile {
     #[track_caller]
     fn duply(&self, words: &[&str]) -> Outcome {
         let mut command = Command::new(tools::duply());
-        command.arg("work").args(words);
+        command.arg("notes").args(words);
         command.env_clear();
         let path = std::env::var("PATH").unwrap();
         command.env("PATH", format!("{}:{path}", self.env.path("bin").display()));
@@ -163,7 +163,7 @@ fn duply_verifies_one_path() {
     let profile = Profile::create();
     let env = &profile.env;
     // Patterns have to lead to what is verified, with duplicity as well.
-    fs::write(env.path("home/.duply/work/exclude"), "- **left out\n").unwrap();
+    fs::write(env.path("home/.duply/notes/exclude"), "- **left out\n").unwrap();
     profile.duply(&["bkp"]).ok();
     let local = env.path("elsewhere");
     fs::copy(env.source().join("file"), &local).unwrap();
