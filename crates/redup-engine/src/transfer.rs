@@ -39,7 +39,8 @@ pub struct Transfer {
     runtime: Handle,
     memory: Arc<Semaphore>,
     budget: u64,
-    connections: Connections,
+    uploads: Connections,
+    downloads: Connections,
     /// What parts are gathered in.
     buffers: Buffers,
     /// Bytes of objects that were made.
@@ -59,7 +60,8 @@ impl Transfer {
             runtime,
             memory: Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS))),
             budget,
-            connections: Connections::new(),
+            uploads: Connections::new(),
+            downloads: Connections::new(),
             buffers: Buffers::new(usize::try_from(budget / tuning.part_size).unwrap_or(0)),
             made: Count::default(),
             stored: Count::default(),
@@ -139,10 +141,15 @@ impl Transfer {
         self.storage.location()
     }
 
-    /// Waits until the store likes one more request.
-    async fn connect(&self) -> Connection {
-        let wanted = self.storage.tuning().connections;
-        self.connections.acquire(wanted).await
+    /// Waits until the store likes one more request that stores bytes.
+    async fn connect_to_upload(&self) -> Connection {
+        self.uploads.acquire(self.storage.tuning().uploads).await
+    }
+
+    /// Waits until the store likes one more request that reads.
+    async fn connect_to_download(&self) -> Connection {
+        let wanted = self.storage.tuning().downloads;
+        self.downloads.acquire(wanted).await
     }
 
     /// Memory permits for `bytes`, never more than the whole budget.

@@ -10,10 +10,13 @@ use aws_smithy_types::retry::ErrorKind;
 
 use crate::pace::Pace;
 
-/// What most lines are used well with: throughput grows almost linearly up to there.
-const START: usize = 8;
+/// Uploads that most lines are used well with: throughput grows almost linearly up to there.
+const UPLOADS: usize = 8;
 
 /// Beyond this, servers begin to refuse, and little is won.
+///
+/// Downloads begin with it: what is read in order waits for the slowest, and a connection that is
+/// added on the way takes ten round trips to become as fast as the others.
 const MOST: usize = 16;
 
 /// What a server can make us wait with `Retry-After`.
@@ -28,45 +31,85 @@ pub(crate) struct Gauge {
 
 #[derive(Debug)]
 struct State {
+    up: Lane,
+    down: Lane,
+}
+
+/// Where the bytes of a request go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Up,
+    Down,
+}
+
+/// The requests of one way: what suits uploads tells nothing of downloads.
+#[derive(Debug)]
+struct Lane {
     in_flight: usize,
     pace: Pace,
+}
+
+impl Lane {
+    fn new(start: usize, fixed: Option<usize>) -> Self {
+        let pace = match fixed {
+            Some(fixed) => Pace::fixed(fixed),
+            None => Pace::searching(start, MOST),
+        };
+        Self { in_flight: 0, pace }
+    }
+}
+
+impl State {
+    fn lane(&mut self, way: Way) -> &mut Lane {
+        match way {
+            Way::Up => &mut self.up,
+            Way::Down => &mut self.down,
+        }
+    }
+
+    fn paces(&mut self) -> [&mut Pace; 2] {
+        [&mut self.up.pace, &mut self.down.pace]
+    }
 }
 
 impl Gauge {
     /// The number of requests at once is searched for, unless it is given.
     pub(crate) fn new(connections: Option<usize>) -> Self {
-        let pace = match connections {
-            Some(fixed) => Pace::fixed(fixed),
-            None => Pace::searching(START, MOST),
+        let state = State {
+            up: Lane::new(UPLOADS, connections),
+            down: Lane::new(MOST, connections),
         };
         Self {
             start: Instant::now(),
-            state: Arc::new(Mutex::new(State { in_flight: 0, pace })),
+            state: Arc::new(Mutex::new(state)),
         }
     }
 
     /// How many requests to have under way.
-    pub(crate) fn connections(&self) -> usize {
-        self.state().pace.limit()
+    pub(crate) fn at_once(&self, way: Way) -> usize {
+        self.state().lane(way).pace.limit()
     }
 
-    /// How long a request should be, within bounds.
-    pub(crate) fn size(&self, least: u64, most: u64) -> u64 {
-        self.state().pace.size(least, most)
+    /// How long a range should be, within bounds.
+    pub(crate) fn range_size(&self, least: u64, most: u64) -> u64 {
+        self.state().down.pace.size(least, most)
     }
 
     /// A request that moves data begins.
-    pub(crate) fn begin(&self) -> Running {
-        self.state().in_flight += 1;
+    pub(crate) fn begin(&self, way: Way) -> Running {
+        self.state().lane(way).in_flight += 1;
         Running {
             gauge: self.clone(),
+            way,
             begun: Instant::now(),
         }
     }
 
     /// A request without a body was answered after `took`.
     pub(crate) fn answered(&self, took: Duration) {
-        self.state().pace.answered(took);
+        for pace in self.state().paces() {
+            pace.answered(took);
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -78,24 +121,23 @@ impl Gauge {
 #[derive(Debug)]
 pub(crate) struct Running {
     gauge: Gauge,
+    way: Way,
     begun: Instant,
 }
 
 impl Running {
     /// It has succeeded.
     pub(crate) fn moved(self, bytes: u64) {
-        let mut state = self.gauge.state();
-        let in_flight = state.in_flight;
         let now = self.gauge.start.elapsed();
-        state
-            .pace
-            .moved(bytes, self.begun.elapsed(), in_flight, now);
+        let mut state = self.gauge.state();
+        let Lane { in_flight, pace } = state.lane(self.way);
+        pace.moved(bytes, self.begun.elapsed(), *in_flight, now);
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.gauge.state().in_flight -= 1;
+        self.gauge.state().lane(self.way).in_flight -= 1;
     }
 }
 
@@ -115,7 +157,9 @@ impl ClassifyRetry for Gauge {
             return RetryAction::NoActionIndicated;
         }
         let now = self.start.elapsed();
-        self.state().pace.spare(now);
+        for pace in self.state().paces() {
+            pace.spare(now);
+        }
         let header = |answer: &HttpResponse| answer.headers().get("retry-after").map(str::to_owned);
         match context
             .response()

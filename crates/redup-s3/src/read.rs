@@ -1,5 +1,6 @@
 //! Ranged downloads.
 
+use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -12,12 +13,17 @@ use redup_storage::{Error, ErrorKind, Op, Pieces, Result};
 use tokio::time::Instant;
 
 use crate::error::Failure;
-use crate::gauge::Running;
+use crate::gauge::{Running, Way};
 use crate::storage::Bucket;
 
 /// What is handed on at once: long enough that handing on costs nothing, and short enough that the bytes
 /// are still in the processor's cache when they are used.
 const PIECE: usize = 512 << 10;
+
+/// What is handed on as it was received. The client reads into blocks of at most 408 KiB, each of which
+/// stays in memory as long as any of its bytes: of shorter ones a piece is made, so that what is held is
+/// what is counted.
+const FULL: usize = 384 << 10;
 
 impl Bucket {
     /// The bytes of `range`, as they arrive.
@@ -26,7 +32,7 @@ impl Bucket {
         name: &str,
         range: Range<u64>,
     ) -> Result<Box<dyn Pieces>> {
-        let running = self.gauge.begin();
+        let running = self.gauge.begin(Way::Down);
         let begun = Instant::now();
         let len = range.end.saturating_sub(range.start);
         let (body, running) = match len {
@@ -135,32 +141,50 @@ impl Pieces for S3Pieces {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
-        let wanted = usize::try_from(self.left).map_or(PIECE, |left| left.min(PIECE));
-        let mut piece = self.bucket.buffers.take(wanted);
-        while piece.len() < wanted {
-            if self.received.is_empty() {
-                match self.receive().await {
-                    Ok(received) => self.received = received.unwrap_or_default(),
-                    Err(failure) if piece.is_empty() => return Err(failure),
-                    Err(failure) => {
-                        self.failure = Some(failure);
-                        break;
-                    }
-                }
-            }
-            let taken = self.received.len().min(wanted - piece.len());
-            piece.extend_from_slice(&self.received[..taken]);
-            self.received.advance(taken);
-        }
+        let piece = self.piece().await?;
         self.left -= piece.len() as u64;
         if self.left == 0 {
             self.finish().await?;
         }
-        Ok((!piece.is_empty()).then(|| piece.freeze()))
+        Ok((!piece.is_empty()).then_some(piece))
     }
 }
 
 impl S3Pieces {
+    /// What is handed on next; nothing at the end.
+    async fn piece(&mut self) -> Result<Bytes> {
+        let wanted = usize::try_from(self.left).map_or(PIECE, |left| left.min(PIECE));
+        if wanted == 0 {
+            return Ok(Bytes::new());
+        }
+        if self.received.is_empty() {
+            self.received = self.receive().await?.unwrap_or_default();
+        }
+        if self.received.len() >= FULL {
+            return Ok(mem::take(&mut self.received));
+        }
+        let mut piece = self.bucket.buffers.take(wanted);
+        loop {
+            let taken = self.received.len().min(wanted - piece.len());
+            piece.extend_from_slice(&self.received[..taken]);
+            self.received.advance(taken);
+            if piece.len() == wanted {
+                break;
+            }
+            match self.receive().await {
+                Ok(received) => self.received = received.unwrap_or_default(),
+                Err(failure) => {
+                    self.failure = Some(failure);
+                    break;
+                }
+            }
+            if self.received.len() >= FULL {
+                break;
+            }
+        }
+        Ok(piece.freeze())
+    }
+
     /// What comes next. `None` at the end of the body, which is where it should be.
     async fn receive(&mut self) -> Result<Option<Bytes>> {
         let patience = Instant::now() + self.bucket.options.timeout;

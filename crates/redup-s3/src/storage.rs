@@ -22,7 +22,7 @@ use crate::checksum::{Checksums, crc32};
 use crate::connect::timeouts;
 use crate::error::{Failure, Place};
 use crate::facts::{self, SHA1_METADATA};
-use crate::gauge::Gauge;
+use crate::gauge::{Gauge, Way};
 use crate::options::{Encryption, Notice, S3Options};
 use crate::stall;
 use crate::upload::S3Upload;
@@ -100,8 +100,9 @@ impl Storage for S3Storage {
     fn tuning(&self) -> Tuning {
         Tuning {
             part_size: self.bucket.part_size,
-            range_size: self.bucket.gauge.size(LEAST_RANGE, MOST_RANGE),
-            connections: self.bucket.gauge.connections(),
+            range_size: self.bucket.gauge.range_size(LEAST_RANGE, MOST_RANGE),
+            uploads: self.bucket.gauge.at_once(Way::Up),
+            downloads: self.bucket.gauge.at_once(Way::Down),
             rereads_are_cheap: false,
         }
     }

@@ -16,6 +16,7 @@ use redup_storage::{Error, ErrorKind, ObjectInfo, ObjectKind, Op, PartLedger, Re
 
 use crate::checksum::{self, may_be_about_checksums};
 use crate::error::Failure;
+use crate::gauge::Way;
 use crate::options::MAX_PARTS;
 use crate::storage::Bucket;
 
@@ -228,7 +229,7 @@ impl S3Upload {
                 .checksum_crc32(checksum::encode(crc32));
         }
         let settings = self.bucket.body_request(len, session.checksums);
-        let running = self.bucket.gauge.begin();
+        let running = self.bucket.gauge.begin(Way::Up);
         let answer = request.customize().config_override(settings).send().await;
         let answer = answer.map_err(|error| Failure::of(&error))?;
         running.moved(len);

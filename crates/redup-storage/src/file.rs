@@ -112,7 +112,8 @@ impl Storage for FileStorage {
         Tuning {
             part_size: PART_SIZE,
             range_size: 1 << 20,
-            connections: 4,
+            uploads: 4,
+            downloads: 4,
             rereads_are_cheap: true,
         }
     }

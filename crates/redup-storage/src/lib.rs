@@ -24,7 +24,7 @@ mod store;
 mod url;
 pub mod wrap;
 
-pub use buffers::{Buffer, Buffers};
+pub use buffers::{Buffer, Buffers, keep_freed_memory};
 pub use error::{BoxError, Error, ErrorKind, Op, Result};
 pub use file::FileStorage;
 pub use memory::MemoryStorage;

@@ -34,12 +34,13 @@ impl Default for MemoryStorage {
 }
 
 impl MemoryStorage {
-    /// An empty store with parts of 64 KiB and 4 connections.
+    /// An empty store with parts of 64 KiB and 4 requests at once.
     pub fn new() -> Self {
         Self::with_tuning(Tuning {
             part_size: 64 << 10,
             range_size: 64 << 10,
-            connections: 4,
+            uploads: 4,
+            downloads: 4,
             rereads_are_cheap: true,
         })
     }

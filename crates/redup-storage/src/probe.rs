@@ -282,7 +282,7 @@ impl Probe {
 
     async fn download(&self, sent: &Bytes) -> Result<()> {
         let len = sent.len() as u64;
-        let at_once = self.storage.tuning().connections.max(1);
+        let at_once = self.storage.tuning().downloads.max(1);
         let mut starts = (0..len).step_by(usize::try_from(RANGE).unwrap_or(usize::MAX));
         let mut reading = JoinSet::new();
         loop {

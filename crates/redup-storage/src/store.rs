@@ -82,8 +82,10 @@ pub struct Tuning {
     pub part_size: u64,
     /// The length of a range that is worth a request of its own, in bytes.
     pub range_size: u64,
-    /// How many requests at once make sense, over all objects together.
-    pub connections: usize,
+    /// How many requests that store bytes make sense at once, over all objects together.
+    pub uploads: usize,
+    /// The same of requests that read.
+    pub downloads: usize,
     /// Whether reading the same bytes again is about as cheap as keeping them
     /// (true for local folders, false where each request costs a round trip or money).
     pub rereads_are_cheap: bool,

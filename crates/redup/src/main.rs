@@ -39,6 +39,7 @@ use signals::Ending;
 use ui::{Ui, UiOptions};
 
 fn main() -> ExitCode {
+    redup_storage::keep_freed_memory();
     let mut words = std::env::args_os();
     let program = Program::called(words.next().as_deref());
     let words: Vec<OsString> = words.collect();

@@ -1,10 +1,10 @@
-//! As many requests at once as the store likes at the moment, first come first served.
+//! As many requests of one kind at once as the store likes at the moment, first come first served.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The connections of one run. Clones share them.
+/// The connections of one run for one kind of request. Clones share them.
 #[derive(Debug, Clone)]
 pub(super) struct Connections {
     free: Arc<Semaphore>,

@@ -62,8 +62,8 @@ impl ObjectReader {
 
     fn request_ahead(&mut self) {
         let tuning = self.transfer.storage.tuning();
-        // One more than there are connections, so that none waits for what is being read.
-        let depth = tuning.connections.max(1) + 1;
+        // One more than there may be at once, so that none waits for what is being read.
+        let depth = tuning.downloads.max(1) + 1;
         let room = self.transfer.budget / SHARE / depth as u64;
         let size = tuning.range_size.min(room).max(LEAST);
         while self.requested < self.len && self.ahead.len() < depth {
@@ -132,7 +132,7 @@ async fn pass_on(
     range: Range<u64>,
     to: &UnboundedSender<Result<Bytes>>,
 ) -> Result<()> {
-    let _connection = transfer.connect().await;
+    let _connection = transfer.connect_to_download().await;
     let mut pieces = transfer.storage.read(name, range).await?;
     while let Some(piece) = pieces.next().await? {
         if to.send(Ok(piece)).is_err() {

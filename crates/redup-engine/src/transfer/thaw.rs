@@ -40,7 +40,7 @@ impl Transfer {
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        let at_once = self.storage.tuning().connections.max(1);
+        let at_once = self.storage.tuning().downloads.max(1);
         let mut items = items.into_iter();
         let mut asked = JoinSet::new();
         let mut answers = Vec::new();

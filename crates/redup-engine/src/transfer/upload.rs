@@ -74,7 +74,7 @@ impl ObjectWriter {
         let len = self.len;
         self.parts.tasks.spawn_on(
             async move {
-                let connection = transfer.connect().await;
+                let connection = transfer.connect_to_upload().await;
                 let sent = transfer.storage.put(&name, whole, kind).await;
                 drop((connection, memory));
                 sent?;
@@ -107,7 +107,7 @@ impl ObjectWriter {
         self.parts.count += 1;
         self.parts.tasks.spawn_on(
             async move {
-                let connection = transfer.connect().await;
+                let connection = transfer.connect_to_upload().await;
                 let sent = upload.put_part(number, bytes).await;
                 drop((connection, memory));
                 sent?;

@@ -105,7 +105,8 @@ fn world_of_small_volumes() -> World {
     world.memory = Arc::new(MemoryStorage::with_tuning(Tuning {
         part_size: 1 << 20,
         range_size: 64 << 10,
-        connections: 4,
+        uploads: 4,
+        downloads: 4,
         rereads_are_cheap: true,
     }));
     world

@@ -17,7 +17,8 @@ fn many_readers_hold_little_beyond_the_budget() {
     let memory = MemoryStorage::with_tuning(Tuning {
         part_size: MIB,
         range_size: MIB,
-        connections: 4,
+        uploads: 4,
+        downloads: 4,
         rereads_are_cheap: false,
     });
     memory.insert("x", vec![7; LEN as usize]);

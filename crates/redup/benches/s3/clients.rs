@@ -168,6 +168,7 @@ pub(crate) fn store(words: &[&str]) {
     let [way, endpoint, name, file] = words else {
         panic!("{words:?}");
     };
+    redup_storage::keep_freed_memory();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let TargetUrl::S3(url) = TargetUrl::parse(OsStr::new("s3://bench/")).unwrap() else {
         panic!("an S3 URL");
