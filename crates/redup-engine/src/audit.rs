@@ -7,14 +7,16 @@
 
 use std::collections::HashMap;
 
-use redup_format::collections::BackupSet;
+use redup_format::collections::{BackupSet, SetState};
 use redup_format::filename::Span;
-use redup_format::manifest::VolumeInfo;
-use redup_storage::ObjectInfo;
+use redup_format::index::PathIndex;
+use redup_format::manifest::{Manifest, VolumeInfo};
+use redup_storage::{ErrorKind, ObjectInfo, Op};
 
 use crate::archive::Archive;
+use crate::chain::beyond_manifest;
 use crate::checkpoint::hex;
-use crate::{Error, Monitor, Result, Target};
+use crate::{Error, Event, Monitor, Result, Target};
 
 /// Volumes asked about before the next manifest lines are turned into names.
 const BATCH: usize = 1000;
@@ -30,88 +32,195 @@ pub struct AuditReport {
     pub untold: u64,
     /// Volumes that are missing or something else; each was told.
     pub wrong: u64,
+    /// Manifests that could not be read, were lost, or end before their set does; each was told.
+    pub wrong_manifests: u64,
     /// Sets without a manifest, of which nothing can be said.
     pub unknown_sets: u64,
+    /// Sets of chains whose signatures the store does not have; the monitor heard of each.
+    pub unsigned_sets: u64,
 }
 
-/// A volume that is not what the manifest says.
+/// A volume that is not what the manifest says, or a manifest that says nothing, or not all.
 #[derive(Debug)]
-pub struct WrongVolume {
+pub struct Wrong {
     /// The set that it belongs to.
     pub span: Span,
-    /// Its number in the set.
-    pub number: u32,
-    /// [`Error::MissingVolume`] or [`Error::NotAsStored`].
+    /// The volume's number in the set; `None` when it is the manifest.
+    pub volume: Option<u32>,
+    /// What is wrong with it.
     pub error: Error,
 }
 
-/// Asks the store about each volume of all sets, and gives what is wrong to `each`.
+/// Asks the store about each volume of all sets, and gives what is wrong to `each`. A manifest that cannot be read is
+/// given, too, and those of other sets are gone on with.
 ///
 /// # Errors
-/// [`Error::NoChains`] when there is nothing to audit; the errors of the store, the keys and manifests.
+/// [`Error::NoChains`] when there is nothing to audit; the errors of the store, the keys and the archive dir. Keys that
+/// open no manifest at all are one of them.
 pub fn audit(
     target: &Target,
     monitor: &dyn Monitor,
-    mut each: impl FnMut(WrongVolume),
+    each: impl FnMut(Wrong),
 ) -> Result<AuditReport> {
     let archive = Archive::open(target, monitor)?;
     let collection = archive.collection();
-    let whole = collection.chains().iter().flat_map(|chain| chain.sets());
+    let mut run = Run {
+        archive: &archive,
+        each,
+        report: AuditReport::default(),
+        closed: Vec::new(),
+    };
+    for set in collection.chains().iter().flat_map(|chain| chain.sets()) {
+        run.signatures(set);
+        run.set(set)?;
+    }
     let rest = collection.orphaned_sets().iter();
-    let rest = rest.chain(collection.incomplete_sets());
-    let mut report = AuditReport::default();
-    for set in whole.chain(rest) {
-        match set.manifest() {
-            Some(_) => audit_set(&archive, set, &mut report, &mut each)?,
-            None => report.unknown_sets += 1,
-        }
+    for set in rest.chain(collection.incomplete_sets()) {
+        run.set(set)?;
     }
-    match report.sets {
-        0 => Err(Error::NoChains(archive.transfer().location())),
-        _ => Ok(report),
-    }
+    run.end()
 }
 
-fn audit_set(
-    archive: &Archive<'_>,
-    set: &BackupSet,
-    report: &mut AuditReport,
-    each: &mut impl FnMut(WrongVolume),
-) -> Result<()> {
-    let manifest = archive.manifest(set)?;
-    report.sets += 1;
-    let volumes: Vec<_> = manifest.volumes.values().collect();
-    for volumes in volumes.chunks(BATCH) {
-        let name = |info: &VolumeInfo| Some(archive.volume_object(set, info.number)?.0);
-        let names = volumes.iter().filter_map(|info| name(info)).collect();
-        let found = archive.transfer().look_up_all(names)?;
-        let found: HashMap<&str, &ObjectInfo> =
-            found.iter().map(|object| (&*object.name, object)).collect();
-        for info in volumes {
-            let object = name(info).and_then(|name| found.get(&*name).copied());
-            let outcome = match object {
-                Some(object) => compare(info, object),
-                None => Err(Error::MissingVolume {
-                    span: set.span,
-                    number: info.number,
-                    location: archive.transfer().location(),
-                }),
-            };
-            match outcome {
-                Ok(true) => report.confirmed += 1,
-                Ok(false) => report.untold += 1,
-                Err(error) => {
-                    report.wrong += 1;
-                    each(WrongVolume {
+struct Run<'a, F> {
+    archive: &'a Archive<'a>,
+    each: F,
+    report: AuditReport,
+    /// What the keys did not open while they have opened nothing yet. It may be the sets, or it is the keys.
+    closed: Vec<(Span, Error)>,
+}
+
+impl<F: FnMut(Wrong)> Run<'_, F> {
+    fn end(mut self) -> Result<AuditReport> {
+        match self.closed.pop() {
+            Some((_, error)) => Err(error),
+            None if self.report.sets + self.report.wrong_manifests == 0 => {
+                Err(Error::NoChains(self.archive.transfer().location()))
+            }
+            None => Ok(self.report),
+        }
+    }
+
+    /// Tells signatures that the store lacks, as its listing has it.
+    fn signatures(&mut self, set: &BackupSet) {
+        if set.state() == SetState::Complete && set.remote_signature.is_none() {
+            self.report.unsigned_sets += 1;
+            let text = format!(
+                "{} at {}: it can be restored, but no increment can build on it",
+                Error::NoSignatures(set.span),
+                self.archive.transfer().location()
+            );
+            self.archive.monitor().event(Event::Warning(&text));
+        }
+    }
+
+    fn set(&mut self, set: &BackupSet) -> Result<()> {
+        let manifest = match self.archive.manifest(set) {
+            Ok(manifest) => manifest,
+            // Its upload may never have ended. Where the archive dir has the manifest, it has.
+            Err(Error::NoManifest(_)) if set.local.manifest.is_none() => {
+                self.report.unknown_sets += 1;
+                return Ok(());
+            }
+            Err(error) if self.report.sets == 0 && is_closed(&error) => {
+                self.closed.push((set.span, error));
+                return Ok(());
+            }
+            Err(error) if is_about_one_set(&error) => {
+                self.wrong(set.span, None, error);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        self.report.sets += 1;
+        for (span, error) in std::mem::take(&mut self.closed) {
+            self.wrong(span, None, error);
+        }
+        if let Some(error) = beyond_manifest(set, &manifest, &PathIndex::root()) {
+            self.wrong(set.span, None, error);
+        }
+        self.volumes(set, &manifest)
+    }
+
+    fn volumes(&mut self, set: &BackupSet, manifest: &Manifest) -> Result<()> {
+        let archive = self.archive;
+        let volumes: Vec<_> = manifest.volumes.values().collect();
+        for volumes in volumes.chunks(BATCH) {
+            let name = |info: &VolumeInfo| Some(archive.volume_object(set, info.number)?.0);
+            let names = volumes.iter().filter_map(|info| name(info)).collect();
+            let found = archive.transfer().look_up_all(names)?;
+            let found: HashMap<&str, &ObjectInfo> =
+                found.iter().map(|object| (&*object.name, object)).collect();
+            for info in volumes {
+                let object = name(info).and_then(|name| found.get(&*name).copied());
+                let outcome = match object {
+                    Some(object) => compare(info, object),
+                    None => Err(Error::MissingVolume {
                         span: set.span,
                         number: info.number,
-                        error,
-                    });
+                        location: archive.transfer().location(),
+                    }),
+                };
+                match outcome {
+                    Ok(true) => self.report.confirmed += 1,
+                    Ok(false) => self.report.untold += 1,
+                    Err(error) => self.wrong(set.span, Some(info.number), error),
                 }
             }
         }
+        Ok(())
     }
-    Ok(())
+
+    fn wrong(&mut self, span: Span, volume: Option<u32>, error: Error) {
+        match volume {
+            Some(_) => self.report.wrong += 1,
+            None => self.report.wrong_manifests += 1,
+        }
+        (self.each)(Wrong {
+            span,
+            volume,
+            error,
+        });
+    }
+}
+
+/// Whether other keys might read this manifest: of a single set, or of all.
+fn is_closed(error: &Error) -> bool {
+    use redup_openpgp::Error as Message;
+    match error {
+        Error::WrongSigner { .. } | Error::NotSigned { .. } => true,
+        Error::Volume {
+            source: redup_volume::Error::OpenPgp(source),
+            ..
+        } => matches!(
+            source,
+            Message::WrongPassphrase | Message::PassphraseMissing | Message::NoSecretKey { .. }
+        ),
+        _ => false,
+    }
+}
+
+/// Whether another manifest may well be fine. A store that denies or is not reached, a disk, and a key that is at hand
+/// and cannot be used are not about this one.
+fn is_about_one_set(error: &Error) -> bool {
+    use redup_openpgp::Error as Message;
+    use redup_volume::Error as Volume;
+    match error {
+        Error::NoManifest(_) => true,
+        // Lost since it was listed, damaged at the store, or in an archive class.
+        Error::Storage(error) => {
+            let kinds = [
+                ErrorKind::NotFound,
+                ErrorKind::Corrupt,
+                ErrorKind::Unsupported,
+            ];
+            error.op() == Op::Get && kinds.contains(&error.kind())
+        }
+        Error::Volume {
+            source: Volume::Gpgsm | Volume::OpenPgp(Message::BadSignature { .. }),
+            ..
+        } => true,
+        error => is_closed(error) || error.may_be_transfer(),
+    }
 }
 
 /// Whether what the store tells confirms the manifest, which takes a hash that both have.

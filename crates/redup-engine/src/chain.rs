@@ -126,7 +126,11 @@ pub(crate) fn total(lengths: impl Iterator<Item = u64>) -> u64 {
 
 /// A complete set's manifest names all its volumes: one that is stored behind its last is of no set, or the manifest was
 /// cut short. What it holds comes behind those that are named, and so it may be about `path`, or it is not.
-fn beyond_manifest(set: &BackupSet, manifest: &Manifest, path: &PathIndex) -> Option<Error> {
+pub(crate) fn beyond_manifest(
+    set: &BackupSet,
+    manifest: &Manifest,
+    path: &PathIndex,
+) -> Option<Error> {
     let complete = set.state() == SetState::Complete;
     let file = set.manifest().filter(|_| complete)?;
     let (&listed, last) = manifest.volumes.last_key_value()?;

@@ -35,7 +35,7 @@ mod verify;
 mod volumes;
 
 pub use archive_dir::remove_lock_files;
-pub use audit::{AuditReport, WrongVolume, audit};
+pub use audit::{AuditReport, Wrong, audit};
 pub use backup::{backup, measure};
 pub use cat::{CatOptions, cat};
 pub use count::Count;

@@ -58,7 +58,8 @@ impl From<Error> for Failure {
             Error::ManifestMismatch(_) => base(Code::MANIFESTS_DIFFER)
                 .hint("if the target is right, remove that manifest from the archive dir and run it again"),
             Error::EmptyManifest(_) => base(Code::BAD_MANIFEST).hint(DAMAGED_MANIFEST),
-            Error::NoManifest(_) => base(Code::NO_MANIFEST),
+            Error::ManifestShort { .. } => base(Code::GENERIC).hint(DAMAGED_MANIFEST),
+            Error::NoManifest(_) => base(Code::NO_MANIFEST).hint(DAMAGED_MANIFEST),
             Error::BadManifest { .. } => refined(&error, Code::BAD_MANIFEST).or_hint(DAMAGED_MANIFEST),
             Error::Signatures { .. } => {
                 refined(&error, Code::GENERIC).else_hint(DAMAGED_SIGNATURES)

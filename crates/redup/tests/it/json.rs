@@ -251,6 +251,7 @@ fn results_have_the_fields_that_are_documented_and_no_others() {
         "verify --json --ignore-errors file://target source",
         1,
     );
+    check("redup.audit.v1", "audit --json file://target", 1);
     for stray in strays {
         fs::remove_file(env.target().join(stray)).unwrap();
     }

@@ -6,6 +6,7 @@
 use redup_testkit::env::Program;
 use redup_testkit::tools::Version;
 
+mod audit;
 mod cli;
 mod codes;
 mod completions;

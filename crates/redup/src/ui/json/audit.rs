@@ -1,27 +1,27 @@
 //! `audit`.
 
-use redup_engine::{AuditReport, WrongVolume};
+use redup_engine::AuditReport;
 use serde::Serialize;
 
 use crate::ui::chain;
 use crate::ui::format::utc_time;
 
-/// A volume that is not what was stored.
+/// A volume that is not what was stored, or a manifest that does not tell.
 #[derive(Serialize)]
 pub(crate) struct Wrong {
     set_time: Option<String>,
     set_time_seconds: i64,
-    volume: u32,
+    volume: Option<u32>,
     error: String,
 }
 
 impl Wrong {
-    pub(crate) fn new(wrong: &WrongVolume) -> Self {
+    pub(crate) fn new(wrong: &redup_engine::Wrong) -> Self {
         let time = wrong.span.end().secs();
         Self {
             set_time: utc_time(time),
             set_time_seconds: time,
-            volume: wrong.number,
+            volume: wrong.volume,
             error: chain(&wrong.error),
         }
     }
@@ -34,7 +34,9 @@ pub(crate) struct AuditEnd {
     confirmed: u64,
     untold: u64,
     wrong: u64,
+    wrong_manifests: u64,
     unknown_sets: u64,
+    unsigned_sets: u64,
 }
 
 impl AuditEnd {
@@ -44,7 +46,9 @@ impl AuditEnd {
             confirmed: report.confirmed,
             untold: report.untold,
             wrong: report.wrong,
+            wrong_manifests: report.wrong_manifests,
             unknown_sets: report.unknown_sets,
+            unsigned_sets: report.unsigned_sets,
         }
     }
 }
