@@ -137,7 +137,7 @@ complete -c redup -l s3-use-server-side-kms-encryption -d 'Let the service encry
 complete -c redup -l s3-kms-key-id -x -d 'The KMS key.'
 complete -c redup -l s3-kms-grant -x -d 'Who gets full control.'
 complete -c redup -l s3-multipart-chunk-size -x -d 'Part size of an upload (default 8, at least 5).'
-complete -c redup -l s3-multipart-max-procs -x -d 'Parts that are sent at a time (default 8).'
+complete -c redup -l s3-multipart-max-procs -x -d 'Requests that move data at a time (default: what is fastest, at most 16).'
 complete -c duplicity -n __fish_use_subcommand -a backup -d 'Back up: an increment when there is a chain to build on, else a full backup.'
 complete -c duplicity -n __fish_use_subcommand -a full -d 'Make a full backup, the start of a new chain.'
 complete -c duplicity -n __fish_use_subcommand -a incremental -d 'Make an increment; an error when there is nothing to build on.'
@@ -249,6 +249,6 @@ complete -c duplicity -l s3-use-server-side-kms-encryption -d 'Let the service e
 complete -c duplicity -l s3-kms-key-id -x -d 'The KMS key.'
 complete -c duplicity -l s3-kms-grant -x -d 'Who gets full control.'
 complete -c duplicity -l s3-multipart-chunk-size -x -d 'Part size of an upload (default 8, at least 5).'
-complete -c duplicity -l s3-multipart-max-procs -x -d 'Parts that are sent at a time (default 8).'
+complete -c duplicity -l s3-multipart-max-procs -x -d 'Requests that move data at a time (default: what is fastest, at most 16).'
 complete -c redup -n '__fish_seen_subcommand_from run' \
     -a '(redup run 2>/dev/null | string match --regex --groups-only "^  (\\S+)  ")' -d Profile

@@ -8,7 +8,8 @@ mod download;
 mod thaw;
 mod upload;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use redup_storage::{Buffers, ObjectInfo, ObjectKind, Storage, Unfinished};
 use tokio::runtime::Handle;
@@ -32,6 +33,12 @@ const REQUESTS: u64 = 64;
 /// A volume this small is held in memory even where it could be read twice.
 const SMALL_VOLUME: u64 = 4 << 20;
 
+/// What the uploads that a run gives up may take together: the store may be why they are given up.
+const GIVING_UP: Duration = Duration::from_secs(5);
+
+/// What each of them may take at least.
+const GIVING_ONE_UP: Duration = Duration::from_millis(500);
+
 /// Starts uploads and downloads that share one memory budget.
 #[derive(Debug, Clone)]
 pub struct Transfer {
@@ -47,6 +54,8 @@ pub struct Transfer {
     made: Count,
     /// Those that the store has acknowledged.
     stored: Count,
+    /// The first upload was given up then.
+    given_up: Arc<OnceLock<Instant>>,
 }
 
 impl Transfer {
@@ -65,6 +74,7 @@ impl Transfer {
             buffers: Buffers::new(usize::try_from(budget / tuning.part_size).unwrap_or(0)),
             made: Count::default(),
             stored: Count::default(),
+            given_up: Arc::default(),
         }
     }
 
@@ -150,6 +160,12 @@ impl Transfer {
     async fn connect_to_download(&self) -> Connection {
         let wanted = self.storage.tuning().downloads;
         self.downloads.acquire(wanted).await
+    }
+
+    /// How long the next upload that is given up may take for that.
+    fn patience_to_give_up(&self) -> Duration {
+        let since = self.given_up.get_or_init(Instant::now).elapsed();
+        GIVING_UP.saturating_sub(since).max(GIVING_ONE_UP)
     }
 
     /// Memory permits for `bytes`, never more than the whole budget.

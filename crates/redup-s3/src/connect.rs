@@ -77,7 +77,16 @@ impl S3Storage {
             Ok(storage) => Ok(storage),
             // Nobody there: so it was no server, and the first answer is the one that matters.
             Err(other) if other.kind().is_transient() => Err(error),
-            Err(other) => Err(other),
+            Err(other) if error.kind() == ErrorKind::NotFound => Err(other),
+            // Either may be what was meant.
+            Err(other) => {
+                let host = alternative.host.as_deref().unwrap_or_default();
+                let also = format!("as a server, {host} was asked as well: {other}");
+                Err(match error.hint().map(ToOwned::to_owned) {
+                    Some(hint) => error.with_hint(format!("{hint}; {also}")),
+                    None => error.with_hint(also),
+                })
+            }
         }
     }
 }

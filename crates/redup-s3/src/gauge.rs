@@ -183,6 +183,39 @@ impl ClassifyRetry for Gauge {
 mod tests {
     use super::*;
 
+    fn at_once(gauge: &Gauge) -> (usize, usize) {
+        (gauge.at_once(Way::Up), gauge.at_once(Way::Down))
+    }
+
+    #[test]
+    fn a_number_that_was_given_holds_for_both_ways() {
+        assert_eq!(at_once(&Gauge::new(Some(3))), (3, 3));
+    }
+
+    #[test]
+    fn downloads_begin_with_all_and_a_near_server_gets_few_of_either() {
+        let gauge = Gauge::new(None);
+        gauge.answered(Duration::from_millis(20));
+        assert_eq!(at_once(&gauge), (8, 16));
+        gauge.answered(Duration::from_millis(1));
+        assert_eq!(at_once(&gauge), (2, 2));
+    }
+
+    #[test]
+    fn what_one_way_is_used_for_tells_nothing_of_the_other() {
+        let gauge = Gauge::new(None);
+        gauge.answered(Duration::from_micros(100));
+        let took = Duration::from_millis(1);
+        for requests in 1..6 {
+            let Lane { pace, .. } = &mut gauge.state().down;
+            pace.moved(1 << 20, took, 2, took * requests);
+        }
+        assert_eq!(at_once(&gauge), (2, 4));
+        drop(gauge.begin(Way::Up));
+        gauge.begin(Way::Up).moved(1 << 20);
+        assert_eq!(at_once(&gauge), (2, 4));
+    }
+
     #[test]
     fn the_time_that_a_server_names_has_a_limit() {
         let seconds = |text| retry_after(text).map(|wait| wait.as_secs());

@@ -52,10 +52,11 @@ pub struct S3Options {
     pub part_size: Option<u64>,
     /// The largest object to be expected: an upload has at most 10,000 parts.
     pub expected_object_size: Option<u64>,
-    /// How many requests at once. Default: 8; throughput grows almost linearly up to there, and
-    /// beyond 16 servers begin to refuse.
+    /// How many requests that move data at once, each way. Default: 8 up and 16 down to begin with, 2 where
+    /// the server is near, and what is found to be best from there; throughput grows almost linearly up to
+    /// 8, and beyond 16 servers begin to refuse.
     pub connections: Option<usize>,
-    /// How often a request is tried, within the SDK; the time between grows to 20 s.
+    /// How often a request is tried, within the SDK; the time between doubles from 0.1 s.
     pub attempts: u32,
     /// How long to wait for a connection, and for an answer that needs no data to be moved.
     pub timeout: Duration,

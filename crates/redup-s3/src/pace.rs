@@ -40,7 +40,6 @@ const WEIGHT: f64 = 0.2;
 pub(crate) struct Pace {
     limit: usize,
     most: usize,
-    fixed: bool,
     /// Nothing is known yet of what more or fewer requests would do.
     untried: bool,
     window: Option<Window>,
@@ -66,7 +65,6 @@ impl Pace {
         Self {
             limit: start.clamp(1, most.max(1)),
             most: most.max(1),
-            fixed: false,
             untried: true,
             window: None,
             trial: None,
@@ -77,10 +75,10 @@ impl Pace {
         }
     }
 
-    /// No search: always this many.
+    /// No search: this many, unless the server asks to be spared.
     pub(crate) fn fixed(limit: usize) -> Self {
         let mut pace = Self::searching(limit, limit);
-        (pace.fixed, pace.untried) = (true, false);
+        pace.untried = false;
         pace
     }
 
@@ -132,7 +130,7 @@ impl Pace {
 
     /// The server asked to be spared.
     pub(crate) fn spare(&mut self, now: Duration) {
-        if self.fixed || now < self.spared_until {
+        if now < self.spared_until {
             return;
         }
         self.untried = false;
@@ -153,9 +151,6 @@ impl Pace {
     }
 
     fn judge(&mut self, throughput: f64) {
-        if self.fixed {
-            return;
-        }
         self.untried = false;
         if self.hold > 0 {
             self.hold -= 1;
@@ -275,10 +270,16 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_was_asked_for_stays() {
+    fn a_number_that_was_asked_for_stays_unless_the_server_asks_for_less() {
         let mut pace = Pace::fixed(3);
-        line(100).run(&mut pace, 100);
+        pace.answered(Duration::from_micros(100));
+        let mut line = line(100);
+        line.run(&mut pace, 100);
+        assert_eq!(pace.limit(), 3);
         pace.spare(Duration::from_secs(1000));
+        assert_eq!(pace.limit(), 1);
+        line.now = Duration::from_secs(1010);
+        line.run(&mut pace, 100);
         assert_eq!(pace.limit(), 3);
     }
 

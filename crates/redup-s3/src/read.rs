@@ -21,8 +21,8 @@ use crate::storage::Bucket;
 const PIECE: usize = 512 << 10;
 
 /// What is handed on as it was received. The client reads into blocks of at most 408 KiB, each of which
-/// stays in memory as long as any of its bytes: of shorter ones a piece is made, so that what is held is
-/// what is counted.
+/// stays in memory as long as any of its bytes: of shorter ones a piece is made, so that not much more is held
+/// than what is counted.
 const FULL: usize = 384 << 10;
 
 impl Bucket {
@@ -39,7 +39,8 @@ impl Bucket {
             0 => (self.ask_for_nothing(name, range).await?, None),
             _ => (self.ask_for(name, &range).await?.body, Some(running)),
         };
-        self.gauge.answered(begun.elapsed());
+        let answered = Instant::now();
+        self.gauge.answered(answered - begun);
         Ok(Box::new(S3Pieces {
             bucket: Arc::clone(self),
             name: name.to_owned(),
@@ -48,7 +49,7 @@ impl Bucket {
             arrived: 0,
             received: Bytes::new(),
             left: len,
-            deadline: self.options.part_timeout.map(|limit| begun + limit),
+            deadline: self.options.part_timeout.map(|limit| answered + limit),
             running,
             failure: None,
         }))
@@ -173,6 +174,7 @@ impl S3Pieces {
             }
             match self.receive().await {
                 Ok(received) => self.received = received.unwrap_or_default(),
+                Err(failure) if piece.is_empty() => return Err(failure),
                 Err(failure) => {
                     self.failure = Some(failure);
                     break;
@@ -182,7 +184,10 @@ impl S3Pieces {
                 break;
             }
         }
-        Ok(piece.freeze())
+        Ok(match piece.len() < PIECE / 2 {
+            true => Bytes::copy_from_slice(&piece),
+            false => piece.freeze(),
+        })
     }
 
     /// What comes next. `None` at the end of the body, which is where it should be.
@@ -205,6 +210,14 @@ impl S3Pieces {
             Ok(Err(cause)) => {
                 let broke_off = self.failed(ErrorKind::Unreachable, "the transfer broke off");
                 return Err(broke_off.with_source(cause));
+            }
+            Err(_) if until < patience => {
+                let limit = "--s3-multipart-max-timeout";
+                let detail = format!(
+                    "{} bytes arrived of {} within {limit}",
+                    self.arrived, self.len
+                );
+                (ErrorKind::Timeout, detail)
             }
             Err(_) => {
                 let detail = format!("nothing more came after {} bytes", self.arrived);

@@ -7,7 +7,7 @@ use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction, RetryConfig};
 
 use crate::error::{Trouble, trouble};
 
-/// This many attempts, with waits that grow from 0.1 s to 20 s, drawn at random below that. The first ones
+/// This many attempts, with waits that double from 0.1 s, drawn at random below that. The first ones
 /// are short since most failures are over at once; a server that is overloaded gets fewer requests at
 /// once by [`Pace`](crate::pace::Pace), and the time that it names.
 pub(crate) fn retries(attempts: u32) -> RetryConfig {

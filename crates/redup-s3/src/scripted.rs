@@ -6,5 +6,6 @@ mod downloads;
 mod messages;
 mod refusals;
 mod regions;
+mod thaws;
 mod uploads;
 mod waits;

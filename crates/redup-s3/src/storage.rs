@@ -107,7 +107,8 @@ impl Storage for S3Storage {
         }
     }
 
-    /// The checksum of what was sent stands in each upload, and a server that received something else refuses it.
+    /// The checksum of what was sent stands in each upload, and a server that received something else is to
+    /// refuse it. Which ones do is in `docs/s3.md`.
     fn proves_uploads(&self) -> bool {
         self.bucket.checksums.enabled()
     }

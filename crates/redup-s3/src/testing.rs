@@ -1,6 +1,10 @@
 //! A scripted server for tests: no socket, every request on record.
 
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 
 use aws_sdk_s3::config::http::{HttpRequest, HttpResponse};
 use aws_sdk_s3::config::{HttpClient, RuntimeComponents, SharedHttpClient};
@@ -9,6 +13,8 @@ use aws_sdk_s3::primitives::SdkBody;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
+use bytes::Bytes;
+use http_body::{Body, Frame};
 use redup_storage::{S3Url, TargetUrl};
 use tokio::sync::Notify;
 
@@ -83,6 +89,8 @@ impl Seen {
 /// What the server answers.
 pub(crate) enum Answer {
     Status(u16, &'static [(&'static str, &'static str)], String),
+    /// A body that arrives in these pieces.
+    Pieces(u16, &'static [(&'static str, &'static str)], Vec<Bytes>),
     Broken(ConnectorError),
     Silence,
     /// As soon as it is told to.
@@ -113,13 +121,10 @@ impl Answer {
 
     fn response(self) -> HttpConnectorFuture {
         match self {
-            Self::Status(status, headers, body) => {
-                let status = status.try_into().unwrap();
-                let mut response = HttpResponse::new(status, SdkBody::from(body));
-                for (name, value) in headers {
-                    response.headers_mut().insert(*name, *value);
-                }
-                HttpConnectorFuture::ready(Ok(response))
+            Self::Status(status, headers, body) => answer(status, headers, SdkBody::from(body)),
+            Self::Pieces(status, headers, pieces) => {
+                let body = SdkBody::from_body_1_x(InPieces(pieces.into()));
+                answer(status, headers, body)
             }
             Self::Broken(error) => HttpConnectorFuture::ready(Err(error)),
             Self::Silence => HttpConnectorFuture::new(std::future::pending()),
@@ -128,6 +133,32 @@ impl Answer {
                 answer.response().await
             }),
         }
+    }
+}
+
+fn answer(
+    status: u16,
+    headers: &[(&'static str, &'static str)],
+    body: SdkBody,
+) -> HttpConnectorFuture {
+    let mut response = HttpResponse::new(status.try_into().unwrap(), body);
+    for (name, value) in headers {
+        response.headers_mut().insert(*name, *value);
+    }
+    HttpConnectorFuture::ready(Ok(response))
+}
+
+struct InPieces(VecDeque<Bytes>);
+
+impl Body for InPieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::ops::Range;
 
 use bytes::{Buf, Bytes};
+use redup_storage::Tuning;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
@@ -62,10 +63,7 @@ impl ObjectReader {
 
     fn request_ahead(&mut self) {
         let tuning = self.transfer.storage.tuning();
-        // One more than there may be at once, so that none waits for what is being read.
-        let depth = tuning.downloads.max(1) + 1;
-        let room = self.transfer.budget / SHARE / depth as u64;
-        let size = tuning.range_size.min(room).max(LEAST);
+        let (depth, size) = shape(tuning, self.transfer.budget / SHARE);
         while self.requested < self.len && self.ahead.len() < depth {
             let mut end = self.len.min(self.requested + size);
             let memory = match self.has_room {
@@ -125,6 +123,18 @@ impl ObjectReader {
     }
 }
 
+/// How many requests to have ahead, and how long each, in so much room: where it is short they are first
+/// shorter, down to half, and then fewer.
+fn shape(tuning: Tuning, room: u64) -> (usize, u64) {
+    // One more than there may be at once, so that none waits for what is being read.
+    let most = tuning.downloads.max(1) as u64 + 1;
+    let shortest = (tuning.range_size / 2).max(LEAST);
+    let size = (room / most).clamp(shortest, tuning.range_size.max(shortest));
+    let depth = (room / size).clamp(2.min(most), most);
+    let size = size.min(room / depth).max(LEAST);
+    (usize::try_from(depth).unwrap_or(1), size)
+}
+
 /// Takes the bytes of `range` as they come, as long as somebody wants them.
 async fn pass_on(
     transfer: &Transfer,
@@ -165,5 +175,35 @@ impl Drop for ObjectReader {
         for request in &self.ahead {
             request.task.abort();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_first_shorter_and_then_fewer() {
+        const MIB: u64 = 1 << 20;
+        let shaped = |room: u64, downloads, range_size| {
+            let tuning = Tuning {
+                part_size: MIB,
+                range_size: range_size * MIB,
+                uploads: 1,
+                downloads,
+                rereads_are_cheap: false,
+            };
+            let (depth, size) = shape(tuning, room * MIB);
+            (depth, size >> 10)
+        };
+        assert_eq!(shaped(1000, 16, 16), (17, 16 << 10));
+        assert_eq!(shaped(204, 16, 16), (17, 12 << 10));
+        assert_eq!(shaped(76, 16, 16), (9, 8 << 10));
+        assert_eq!(shaped(32, 16, 8), (8, 4 << 10));
+        assert_eq!(shaped(32, 2, 8), (3, 8 << 10));
+        // Two are worth more than long ones.
+        assert_eq!(shaped(6, 16, 16), (2, 3 << 10));
+        assert_eq!(shaped(0, 16, 16), (2, LEAST >> 10));
+        assert_eq!(shaped(32, 0, 8), (2, 8 << 10));
     }
 }

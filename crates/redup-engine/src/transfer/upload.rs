@@ -204,7 +204,9 @@ impl Drop for Parts {
                 tasks.shutdown().await;
                 upload.abort().await
             };
-            // A failure leaves an invisible upload; the error that led here is the one to report.
+            // A failure leaves an invisible upload; the error that led here is the one to report, and soon.
+            let patience = self.transfer.patience_to_give_up();
+            let aborted = async { tokio::time::timeout(patience, aborted).await };
             drop(self.transfer.runtime.block_on(aborted));
         }
     }

@@ -1,9 +1,10 @@
-//! What transfers hold in memory.
+//! What transfers hold in memory, and how they end.
 
+use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use redup_engine::transfer::Transfer;
-use redup_storage::{MemoryStorage, Tuning};
+use redup_storage::{Action, Fault, FaultRule, MemoryStorage, ObjectKind, Op, Tuning, When};
 
 use crate::hooked::Hooked;
 
@@ -49,4 +50,21 @@ fn many_readers_hold_little_beyond_the_budget() {
         }
         assert_eq!(read, LEN);
     }
+}
+
+/// The store may be gone, which is why they are given up; what stays there is invisible.
+#[test]
+fn giving_uploads_up_does_not_wait_for_ever() {
+    let hangs = FaultRule::new(Op::Abort, When::From(1), Action::Hang);
+    let store = Arc::new(Fault::new(Arc::new(MemoryStorage::new()), [hangs]));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let transfer = Transfer::new(store, runtime.handle().clone(), 4 * MIB);
+    let uploads: Vec<_> = (0..4)
+        .map(|number| {
+            let mut upload = transfer.create(&format!("x{number}"), ObjectKind::Volume);
+            upload.write_all(&[7; 200_000]).unwrap();
+            upload
+        })
+        .collect();
+    drop(uploads);
 }

@@ -86,6 +86,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(mode: VolumeMode) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_time()
             .worker_threads(2)
             .build()
             .unwrap();

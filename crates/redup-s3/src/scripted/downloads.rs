@@ -1,5 +1,6 @@
 //! Listings and ranges, and servers that answer something else than was asked for.
 
+use bytes::Bytes;
 use redup_storage::{ErrorKind, Storage, StorageExt as _};
 
 use crate::testing::{Answer, Script, Seen, options, url};
@@ -261,6 +262,70 @@ async fn a_range_is_not_asked_for_with_checksums() {
     let store = script.connect(options("bkt")).await.unwrap();
     store.get("x", 2..6).await.unwrap();
     assert_eq!(script.seen()[1].header("x-amz-checksum-mode"), None);
+}
+
+/// The pieces in which a range is handed on that arrives in these.
+async fn handed_on(arriving: Vec<Bytes>) -> (Vec<Bytes>, redup_storage::Result<()>) {
+    const LEN: u64 = 2 << 20;
+    let script = Script::new(move |seen| match seen.method.as_str() {
+        "GET" => Answer::Pieces(
+            206,
+            &[("content-range", "bytes 0-2097151/4194304")],
+            arriving.clone(),
+        ),
+        _ => Answer::ok(),
+    });
+    let store = script.connect(options("bkt")).await.unwrap();
+    let mut reading = store.read("x", 0..LEN).await.unwrap();
+    let mut pieces = Vec::new();
+    loop {
+        match reading.next().await {
+            Ok(Some(piece)) => pieces.push(piece),
+            Ok(None) => return (pieces, Ok(())),
+            Err(error) => return (pieces, Err(error)),
+        }
+    }
+}
+
+/// Lengths in KiB, with bytes that tell where they belong.
+fn arriving(kibibytes: &[usize]) -> Vec<Bytes> {
+    let mut at = 0..;
+    let piece = |&len: &usize| {
+        at.by_ref()
+            .take(len << 10)
+            .map(|at: usize| (at % 251) as u8)
+            .collect()
+    };
+    kibibytes.iter().map(piece).collect()
+}
+
+#[tokio::test]
+async fn full_blocks_are_handed_on_as_they_are_and_shorter_ones_are_gathered() {
+    let arriving = arriving(&[16, 408, 16, 16, 408, 600, 100, 100, 100, 100, 100, 84]);
+    let (pieces, end) = handed_on(arriving.clone()).await;
+    end.unwrap();
+    assert_eq!(pieces.concat(), arriving.concat());
+    let lengths: Vec<_> = pieces.iter().map(|piece| piece.len() >> 10).collect();
+    assert_eq!(lengths, [16, 408, 32, 408, 600, 512, 72]);
+    let same = |piece: &&Bytes| arriving.iter().any(|it| it.as_ptr() == piece.as_ptr());
+    let uncopied = pieces.iter().filter(same).map(|piece| piece.len() >> 10);
+    assert_eq!(uncopied.collect::<Vec<_>>(), [408, 408, 600]);
+}
+
+#[tokio::test]
+async fn what_came_before_a_body_ends_early_is_handed_on_before_the_error() {
+    for (lengths, expected) in [
+        (&[100, 100][..], &[200][..]),
+        (&[408, 16, 408], &[408, 16, 408]),
+        (&[], &[]),
+    ] {
+        let arriving = arriving(lengths);
+        let (pieces, end) = handed_on(arriving.clone()).await;
+        assert_eq!(end.unwrap_err().kind(), ErrorKind::Corrupt);
+        assert_eq!(pieces.concat(), arriving.concat());
+        let lengths: Vec<_> = pieces.iter().map(|piece| piece.len() >> 10).collect();
+        assert_eq!(lengths, expected);
+    }
 }
 
 #[tokio::test]

@@ -165,6 +165,26 @@ async fn a_dotted_first_part_is_a_bucket_when_it_exists_and_else_a_server() {
 }
 
 #[tokio::test]
+async fn a_dotted_bucket_that_is_closed_is_not_taken_for_a_web_site() {
+    let target = S3Options {
+        url: url("s3://backups.example/nightly"),
+        ..options("x")
+    };
+    let script = Script::new(|seen| match seen.uri.contains("amazonaws.com") {
+        true => Answer::error(403, "AccessDenied", "Access Denied"),
+        false => Answer::Status(404, &[], "no such page".into()),
+    });
+    let error = script.connect(target).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("s3:ListBucket"), "{hint}");
+    assert!(
+        hint.contains("as a server, backups.example was asked as well"),
+        "{hint}"
+    );
+}
+
+#[tokio::test]
 async fn infrequent_access_is_announced_on_amazon_alone() {
     let script = Script::new(|_| Answer::ok());
     let (on_amazon, notices) = noting(options("bkt"));

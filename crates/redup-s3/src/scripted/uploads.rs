@@ -10,7 +10,7 @@ use crate::{ClassPolicy, Encryption, S3Options, S3Storage};
 
 pub(super) const PART: usize = 5 << 20;
 
-fn small_parts(options: S3Options) -> S3Options {
+pub(super) fn small_parts(options: S3Options) -> S3Options {
     S3Options {
         part_size: Some(PART as u64),
         ..options

@@ -13,8 +13,11 @@ use crate::{
     Error, ErrorKind, ObjectInfo, ObjectKind, Pieces, Result, Storage, Tuning, Unfinished, Upload,
 };
 
-/// A range that broke off after as many bytes is gone on with at once. With less it counts as failed, so
-/// that nothing asks for ever for a few bytes more.
+/// A range that broke off after as many bytes is gone on with at once.
+const PLENTY: u64 = 1 << 20;
+
+/// With less than this it counts as failed, so that nothing asks for ever for a few bytes more; in between,
+/// there is a pause.
 const WORTH_KEEPING: u64 = 64 << 10;
 
 /// How often and how long to try.
@@ -285,8 +288,8 @@ impl fmt::Debug for RetryPieces {
 impl RetryPieces {
     /// Does what is to be done after a failure, before the rest is asked for.
     ///
-    /// A line that has brought something and then broke works: the rest is asked for at once, and the
-    /// tries count anew. One that stands still again and again does not, whatever came in between.
+    /// A line that has brought something and then broke works: the rest is asked for, and the tries
+    /// count anew. One that stands still again and again does not, whatever came in between.
     async fn after(&mut self, error: Error) -> Result<()> {
         let brought = std::mem::take(&mut self.since_failure);
         let broke_off = error.kind().is_transient() && error.kind() != ErrorKind::Timeout;
@@ -294,7 +297,12 @@ impl RetryPieces {
             return self.tries.after(error).await;
         }
         (self.tries.failed, self.tries.start) = (1, Instant::now());
-        self.tries.announce(&error, Duration::ZERO);
+        let wait = match brought < PLENTY {
+            true => self.tries.attempts.policy.wait(1, &error, random()),
+            false => Duration::ZERO,
+        };
+        self.tries.announce(&error, wait);
+        tokio::time::sleep(wait).await;
         Ok(())
     }
 }
@@ -357,8 +365,9 @@ impl Upload for RetryUpload {
         self.attempts.run(|| self.inner.complete(parts, len)).await
     }
 
+    /// Once: who gives an upload up has an error to report, and what stays is invisible.
     async fn abort(&self) -> Result<()> {
-        self.attempts.run(|| self.inner.abort()).await
+        self.inner.abort().await
     }
 }
 
@@ -476,7 +485,7 @@ mod tests {
     /// What a range of `LEN` bytes comes to where its reads are spoilt by `rule`, the waits that were
     /// announced, and how often it was asked for.
     async fn reading(rule: FaultRule) -> (Result<bool>, Vec<(u32, Duration)>, usize) {
-        const LEN: usize = 500_000;
+        const LEN: usize = 5_000_000;
         let memory = MemoryStorage::new();
         let data: Bytes = (0..LEN).map(|at| (at / 7) as u8).collect();
         memory.insert("x", data.clone());
@@ -497,14 +506,25 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_range_that_breaks_off_is_gone_on_with_at_once_where_it_ended() {
-        let often = FaultRule::new(Op::Get, When::First(4), Action::BreakOff(100_000));
+        let often = FaultRule::new(Op::Get, When::First(4), Action::BreakOff(1_100_000));
         let (read, waits, calls) = reading(often).await;
         assert!(read.unwrap(), "every byte once, in order");
         assert_eq!((waits, calls), (vec![(1, Duration::ZERO); 4], 5));
         // All had come but the end.
-        let at_the_end = FaultRule::new(Op::Get, When::Nth(1), Action::BreakOff(499_999));
+        let at_the_end = FaultRule::new(Op::Get, When::Nth(1), Action::BreakOff(4_999_999));
         let (read, _, calls) = reading(at_the_end).await;
         assert_eq!((read.unwrap(), calls), (true, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_range_that_breaks_off_soon_is_gone_on_with_after_a_pause() {
+        let often = FaultRule::new(Op::Get, When::First(20), Action::BreakOff(100_000));
+        let (read, waits, calls) = reading(often).await;
+        assert!(read.unwrap(), "every byte once, in order");
+        assert_eq!((waits.len(), calls), (20, 21));
+        assert!(waits.iter().all(|&(tries, _)| tries == 1));
+        let together: Duration = waits.iter().map(|&(_, wait)| wait).sum();
+        assert!(together > Duration::from_secs(1), "{together:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -246,9 +246,9 @@ const S3: &[OptionSpec] = &[
     option(Opt::S3MultipartChunkSize, &[both("s3-multipart-chunk-size")], Megabytes(1),
         "Part size of an upload (default 8, at least 5)."),
     option(Opt::S3MultipartMaxProcs, &[both("s3-multipart-max-procs")], Int(1),
-        "Parts that are sent at a time (default 8)."),
+        "Requests that move data at a time (default: what is fastest, at most 16)."),
     option(Opt::S3MultipartMaxTimeout, &[old("s3-multipart-max-timeout")], Int(0),
-        "Seconds that a part may take at most (default: by its size).").hidden(),
+        "Seconds that a part may take at most (default: as long as it moves).").hidden(),
     option(Opt::S3Deprecated, &[old("s3-use-multiprocessing")], ON, "Send parts in parallel.")
         .no_effect("parts are always sent in parallel").hidden(),
     option(Opt::S3Deprecated, &[old("s3-use-new-style")], ON, "Address buckets by host name.")

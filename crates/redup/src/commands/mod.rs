@@ -42,6 +42,10 @@ use crate::times::Clock;
 use crate::ui::{Narrator, Output, Ui, standard_offset};
 use points::Points;
 
+/// Threads that move bytes between the network and the engine: enough for some GB/s of TLS, and each takes
+/// memory of its own.
+const MOST_WORKERS: usize = 4;
+
 /// How long a signal waits for uploads to be given up at the store. What is left there, the next run gives up.
 const TIME_TO_GIVE_UP: Duration = Duration::from_secs(2);
 
@@ -186,7 +190,9 @@ impl Session {
             ui.info(remark);
         }
         announce(&places, ui);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(cores.min(MOST_WORKERS))
             .enable_all()
             .build()
             .map_err(|error| Failure::from_error(Code::EXCEPTION, &error).extra("OSError"))?;
