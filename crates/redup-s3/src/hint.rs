@@ -215,6 +215,21 @@ fn credentials_hint(failure: &Failure) -> &'static str {
             "could not find source profile",
             "check AWS_PROFILE, and the profiles in ~/.aws/config and ~/.aws/credentials",
         ),
+        (
+            "status from HTTP credential provider",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI or AWS_CONTAINER_CREDENTIALS_RELATIVE_URI names a \
+             service that gives none: check the role of this container or pod",
+        ),
+        (
+            "auth token could not be used",
+            "the file of AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE, or AWS_CONTAINER_AUTHORIZATION_TOKEN, \
+             has to be the token and nothing else, not even the end of a line",
+        ),
+        (
+            "not refer to an allowed IP address",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI has to be https://, or the address of this host or of \
+             the services of ECS and EKS",
+        ),
     ];
     let hint = hints.iter().find(|(words, _)| cause_has(failure, words));
     hint.map_or(

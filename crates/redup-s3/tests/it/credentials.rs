@@ -1,6 +1,7 @@
 //! Where credentials come from, each place played by a server on loopback; and what becomes of a run
 //! whose credentials expire.
 
+use std::error::Error as _;
 use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
@@ -144,6 +145,92 @@ fn a_container_is_given_credentials() {
             ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "pass".into()),
         ],
     );
+}
+
+const POD: &str = "the-pods-token";
+
+/// What leads a pod on EKS to its credentials, with a file that holds its token.
+fn pod(service: String, token: &str) -> (TempDir, Vec<(&'static str, String)>) {
+    let (folder, file) = folder_with("token", token);
+    let variables = vec![
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", service),
+        (
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+            file.display().to_string(),
+        ),
+    ];
+    (folder, variables)
+}
+
+#[test]
+fn a_pod_is_given_credentials_over_ipv6_for_the_token_in_its_file() {
+    let service = Stub::start(Ipv6Addr::LOCALHOST, 0, |request, _| {
+        match (&*request.target, request.header("authorization")) {
+            ("/v1/credentials", Some(POD)) => ok(keys("of-pod")),
+            _ => (401, "", String::new()),
+        }
+    });
+    let (_folder, variables) = pod(service.url() + "/v1/credentials", POD);
+    leads_to(
+        "a_pod_is_given_credentials_over_ipv6_for_the_token_in_its_file",
+        "of-pod",
+        variables,
+    );
+}
+
+#[test]
+fn what_keeps_a_pod_from_its_credentials_is_told_without_the_token() {
+    let refusing = Stub::start(Ipv6Addr::LOCALHOST, 0, |_, _| {
+        let answer = r#"{"code": "AccessDenied", "message": "no role"}"#;
+        (403, "", answer.to_owned())
+    });
+    let foreign = "http://192.0.2.1/v1/credentials";
+    for (service, token, words, hint) in [
+        (
+            refusing.url(),
+            POD.to_owned(),
+            "StatusCode(403)",
+            "check the role of this container or pod",
+        ),
+        (
+            refusing.url(),
+            format!("{POD}\n"),
+            "the auth token could not be used",
+            "not even the end of a line",
+        ),
+        (
+            foreign.to_owned(),
+            POD.to_owned(),
+            foreign,
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI has to be https://",
+        ),
+    ] {
+        let (_folder, mut variables) = pod(service, &token);
+        variables.push(("AWS_REGION", "us-east-1".into()));
+        variables.push(("AWS_ENDPOINT_URL", "http://127.0.0.1:9".into()));
+        let name = "credentials::what_keeps_a_pod_from_its_credentials_is_told_without_the_token";
+        let Some(told) = in_environment(name, &variables, refused) else {
+            return;
+        };
+        let (cause, advice) = told.split_once("hint: ").unwrap();
+        let expected = "Credentials: cannot open s3://backups/p: no usable credentials\n";
+        assert!(cause.starts_with(expected), "{told}");
+        assert!(cause.contains(words) && advice.contains(hint), "{told}");
+        assert!(!told.contains(POD), "{told}");
+    }
+}
+
+/// All that is told of a target that cannot be opened.
+fn refused() -> String {
+    let options = S3Options::new(url("s3://backups/p"));
+    let error = runtime().block_on(S3Storage::connect(options)).unwrap_err();
+    let mut told = format!("{:?}: {error}\n", error.kind());
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        told += &format!("caused by: {error}\n");
+        cause = error.source();
+    }
+    told + "hint: " + error.hint().unwrap_or_default()
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! These tests need namespaces of their own: `cargo xtask ipv6` runs them there, other runs leave them out.
 
 use std::fs;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
@@ -93,7 +93,7 @@ fn credentials_come_from_the_metadata_service_over_ipv6() {
                 (200, lasts, "session".to_owned())
             }
             Some("") => (200, "", "role".to_owned()),
-            Some("role") => (200, "", keys()),
+            Some("role") => (200, "", keys("token")),
             _ => (404, "", String::new()),
         }
     });
@@ -111,10 +111,66 @@ fn credentials_come_from_the_metadata_service_over_ipv6() {
     assert!(asked.iter().any(|it| it.ends_with("/role")), "{asked:?}");
 }
 
-/// What the metadata service answers.
-fn keys() -> String {
+#[test]
+fn credentials_of_a_pod_come_over_ipv6() {
+    const SERVICE: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23);
+    come_from(
+        SERVICE.into(),
+        (
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+            "http://[fd00:ec2::23]/v1/credentials",
+        ),
+    );
+}
+
+#[test]
+fn credentials_of_a_task_come_from_its_own_address() {
+    const SERVICE: Ipv4Addr = Ipv4Addr::new(169, 254, 170, 2);
+    let relative = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v1/credentials");
+    come_from(SERVICE.into(), relative);
+}
+
+/// The service of a container gives credentials for the token in a file, and nothing is told of either.
+#[track_caller]
+fn come_from(service: IpAddr, (variable, uri): (&str, &str)) {
+    const PASS: &str = "the-containers-pass";
+    const SESSION: &str = "the-containers-session";
+    let world = world();
+    let family = Family::ALL[usize::from(service.is_ipv6())];
+    let machine = Machine::with(&[family]);
+    network::be_also(service);
+    let service = Stub::start(service, 80, |request, _| {
+        match (&*request.target, request.header("authorization")) {
+            ("/v1/credentials", Some(PASS)) => (200, "", keys(SESSION)),
+            _ => (401, "", String::new()),
+        }
+    });
+    let options = [NEW.0, &["-v9"]].concat();
+    let mut script = Script::new(&world, &machine, (&options, NEW.1));
+    for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+        script.env.unset(name);
+    }
+    let file = script.env.path("pass");
+    fs::write(&file, PASS).unwrap();
+    script.env.set(variable, uri);
+    script
+        .env
+        .set("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", &file);
+    // The server knows no keys that come with a token, and says so: they have reached it.
+    script
+        .status()
+        .code(50)
+        .says("InvalidAccessKeyId")
+        .never_says(PASS)
+        .never_says(SESSION)
+        .never_says(SeaweedServer::SECRET_KEY);
+    assert!(!service.seen().is_empty());
+}
+
+/// What a service that gives out credentials answers.
+fn keys(token: &str) -> String {
     format!(
-        r#"{{"Code": "Success", "AccessKeyId": "{}", "SecretAccessKey": "{}", "Token": "token",
+        r#"{{"Code": "Success", "AccessKeyId": "{}", "SecretAccessKey": "{}", "Token": "{token}",
             "Expiration": "2099-01-01T00:00:00Z"}}"#,
         SeaweedServer::ACCESS_KEY,
         SeaweedServer::SECRET_KEY
