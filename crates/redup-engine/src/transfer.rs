@@ -24,8 +24,11 @@ use connections::{Connection, Connections};
 /// The unit in which memory is counted; semaphores count in `u32`.
 const MEMORY_UNIT: u64 = 4096;
 
-/// The smallest budget that lets two parts be in flight.
-const MIN_PARTS_IN_MEMORY: u64 = 3;
+/// The smallest budget that lets two parts of this size be in flight: what transfers take, whatever they are
+/// allowed.
+pub fn least_memory(part_size: u64) -> u64 {
+    part_size.saturating_mul(3)
+}
 
 /// The share of the budget that requests of other objects have for themselves, as a divisor.
 const REQUESTS: u64 = 64;
@@ -59,10 +62,10 @@ pub struct Transfer {
 }
 
 impl Transfer {
-    /// Transfers of one run, which hold at most about `memory` bytes.
+    /// Transfers of one run, which hold at most about `memory` bytes, or [`least_memory`] where that is more.
     pub fn new(storage: Arc<dyn Storage>, runtime: Handle, memory: u64) -> Self {
         let tuning = storage.tuning();
-        let budget = memory.max(MIN_PARTS_IN_MEMORY * tuning.part_size);
+        let budget = memory.max(least_memory(tuning.part_size));
         let units = usize::try_from(budget / MEMORY_UNIT).unwrap_or(usize::MAX);
         Self {
             storage,

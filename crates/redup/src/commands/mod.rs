@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use redup_engine::{BackupReport, MetadataSync, Target};
+use redup_engine::{BackupReport, MetadataSync, Target, transfer};
 use redup_format::time::Timestamp;
 use redup_select::Rules;
 use redup_storage::{Interruptible, Storage};
@@ -236,13 +236,22 @@ impl Session {
             }
         })?;
         let stop = Arc::new(AtomicBool::new(false));
+        let part_size = storage.tuning().part_size;
+        let transfer_memory = config::transfer_memory(args, part_size);
+        let least = transfer::least_memory(part_size);
+        if args.command.is_backup() && least > transfer_memory {
+            let [part, least, left] = [part_size, least, transfer_memory].map(|bytes| bytes >> 20);
+            ui.warning(format!(
+                "uploads in parts of {part} MB take {least} MB of memory, and --memory-limit leaves {left} MB for them"
+            ));
+        }
         Ok(Target {
             storage: self.interruptible(storage, Arc::clone(&stop)),
             runtime: runtime.handle().clone(),
             archive_dir: self.places.archive_dir.clone(),
             naming: config::naming(args),
             keys: Arc::new(keys),
-            transfer_memory: config::transfer_memory(args),
+            transfer_memory,
             thaw: args.options.text(Opt::S3RestoreTier).is_some(),
             sync: self.sync(),
             stop,

@@ -1,5 +1,7 @@
 //! How much memory the process may have, and what of it is for transfers.
 
+use redup_engine::transfer::least_memory;
+
 use crate::args::{Args, Opt};
 
 /// What the whole process keeps to unless told otherwise, or half of the machine where that is less.
@@ -9,18 +11,18 @@ const LIMIT: u64 = 512 << 20;
 const BESIDE: u64 = 104 << 20;
 
 /// More makes no upload faster: this is enough for eight parts of 8 MiB on their way and as many being
-/// filled. A restore gains by more, as it keeps volumes that it would have to fetch again.
+/// filled. Longer ones may need more. A restore gains by more, as it keeps volumes that it would have to fetch again.
 const UPLOADS: u64 = 128 << 20;
 
-/// Bytes that the transfers of a command may hold.
-pub(crate) fn transfer_memory(args: &Args) -> u64 {
+/// Bytes that the transfers of a command may hold, where uploads have parts of this size.
+pub(crate) fn transfer_memory(args: &Args, part_size: u64) -> u64 {
     let given = args.options.number(Opt::MemoryLimit);
     let limit = given
         .and_then(|limit| u64::try_from(limit).ok())
         .unwrap_or_else(|| LIMIT.min(memory_of_machine() / 2));
     let share = limit - BESIDE.min(limit / 2);
     match args.command.is_backup() {
-        true => share.min(UPLOADS),
+        true => share.min(UPLOADS.max(least_memory(part_size))),
         false => share,
     }
 }
@@ -37,7 +39,7 @@ mod tests {
 
     fn share(line: &str) -> u64 {
         match parse(line.split(' ').map(Into::into), &|_| false) {
-            Ok(Parsed::Run(args)) => transfer_memory(&args) >> 20,
+            Ok(Parsed::Run(args)) => transfer_memory(&args, 8 << 20) >> 20,
             other => panic!("{other:?}"),
         }
     }
@@ -49,5 +51,15 @@ mod tests {
         assert_eq!(share("full /s s3://b --memory-limit 512"), 128);
         assert_eq!(share("full /s s3://b --memory-limit 128"), 64);
         assert!((1..=408).contains(&share("restore s3://b /d")));
+    }
+
+    #[test]
+    fn long_parts_get_more_of_the_limit() {
+        let line = "full /s s3://b --memory-limit 512";
+        let Ok(Parsed::Run(args)) = parse(line.split(' ').map(Into::into), &|_| false) else {
+            panic!("{line:?}");
+        };
+        let share = |part_size: u64| transfer_memory(&args, part_size << 20) >> 20;
+        assert_eq!([8, 50, 200].map(share), [128, 150, 408]);
     }
 }

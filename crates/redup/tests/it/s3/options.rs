@@ -189,6 +189,23 @@ fn a_volume_is_fetched_once_where_memory_allows() {
     assert!(again > stored * 3 / 2, "{again} of {stored}");
 }
 
+#[test]
+fn parts_too_long_for_the_memory_allowed_are_told() {
+    let server = S3sServer::start();
+    let mut env = env(&server);
+    trees::filler(1).write(&env.source());
+    let mut said = |chunk: &str, time| {
+        env.options = ["--memory-limit=128", "--s3-multipart-chunk-size", chunk]
+            .map(str::to_owned)
+            .into();
+        env.backup(&redup(), "full", time).ok()
+    };
+    said("100", TIMES[0]).says(
+        "uploads in parts of 100 MB take 300 MB of memory, and --memory-limit leaves 64 MB for them",
+    );
+    said("20", TIMES[1]).never_says("of memory");
+}
+
 /// The length that a header like `bytes=0-99` asks for.
 fn range_len(range: &str) -> Option<usize> {
     let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
