@@ -37,7 +37,7 @@ pub struct AuditReport {
     /// Sets without a manifest, of which nothing can be said.
     pub unknown_sets: u64,
     /// Sets of chains whose signatures the store does not have; the monitor heard of each.
-    pub unsigned_sets: u64,
+    pub sets_without_signatures: u64,
 }
 
 /// A volume that is not what the manifest says, or a manifest that says nothing, or not all.
@@ -103,7 +103,7 @@ impl<F: FnMut(Wrong)> Run<'_, F> {
     /// Tells signatures that the store lacks, as its listing has it.
     fn signatures(&mut self, set: &BackupSet) {
         if set.state() == SetState::Complete && set.remote_signature.is_none() {
-            self.report.unsigned_sets += 1;
+            self.report.sets_without_signatures += 1;
             let text = format!(
                 "{} at {}: it can be restored, but no increment can build on it",
                 Error::NoSignatures(set.span),

@@ -230,7 +230,7 @@ fn signatures_that_are_lost_are_told_and_no_reason_for_a_restore_to_fail() {
     world.lose("new-signatures.20240101T000000Z.to.20240102T000000Z");
     let heard = Heard::default();
     let report = audit(&world.plain_target(), &heard, |wrong| panic!("{wrong:?}")).unwrap();
-    assert_eq!((report.sets, report.unsigned_sets), (3, 1));
+    assert_eq!((report.sets, report.sets_without_signatures), (3, 1));
     let lines = heard.lines();
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(

@@ -16,7 +16,7 @@ use redup_testkit::tools;
 /// What redup allows its transfers, uploading and downloading: what the program does with its 512 MiB.
 const MEMORY: (u64, u64) = (128 << 20, 408 << 20);
 
-/// The part size in MiB and the connections that redup begins with, for those that are to do the same.
+/// The part size in MiB and the connections that redup's uploads begin with, for those that are to do the same.
 const SAME: (u64, u64) = (8, 8);
 
 /// Where to.

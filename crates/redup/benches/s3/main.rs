@@ -12,8 +12,8 @@ mod measure;
 mod server;
 
 use std::env;
-use std::fs;
-use std::io::{BufRead, BufReader};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -221,22 +221,17 @@ impl Folder {
         fs::write(path.join("source"), noise).unwrap();
         // What a backup may meet: half of it compresses.
         fs::create_dir(path.join("tree")).unwrap();
-        let tree = (0..mebibytes / 4).flat_map(|_| {
-            let line = |_| {
-                format!(
-                    "{:016x} {:08}\n",
-                    random.word() & 0xffff,
-                    random.below(1000)
-                )
-            };
-            let text: String = (0..20_000).map(line).collect();
-            let noise = (0..1 << 16).flat_map(|_| random.word().to_le_bytes());
-            text.into_bytes()
-                .into_iter()
-                .chain(noise.collect::<Vec<_>>())
-                .collect::<Vec<_>>()
-        });
-        fs::write(path.join("tree/file"), tree.collect::<Vec<_>>()).unwrap();
+        let mut tree = BufWriter::new(File::create(path.join("tree/file")).unwrap());
+        for _ in 0..mebibytes {
+            for _ in 0..20_000 {
+                let (word, number) = (random.word() & 0xffff, random.below(1000));
+                writeln!(tree, "{word:016x} {number:08}").unwrap();
+            }
+            for _ in 0..1 << 16 {
+                tree.write_all(&random.word().to_le_bytes()).unwrap();
+            }
+        }
+        tree.flush().unwrap();
         Self { path }
     }
 

@@ -106,5 +106,5 @@ fn a_set_without_signatures_is_told_and_its_volumes_are_as_good() {
         .says("has no signatures at target: ")
         .says("of 3 set(s) are what was stored, 0 are not.");
     let lines = lines(&go(&env, &format!("{AUDIT} --json")).ok());
-    assert_eq!(lines[1]["unsigned_sets"], 1);
+    assert_eq!(lines[1]["sets_without_signatures"], 1);
 }

@@ -36,7 +36,7 @@ pub(crate) struct AuditEnd {
     wrong: u64,
     wrong_manifests: u64,
     unknown_sets: u64,
-    unsigned_sets: u64,
+    sets_without_signatures: u64,
 }
 
 impl AuditEnd {
@@ -48,7 +48,7 @@ impl AuditEnd {
             wrong: report.wrong,
             wrong_manifests: report.wrong_manifests,
             unknown_sets: report.unknown_sets,
-            unsigned_sets: report.unsigned_sets,
+            sets_without_signatures: report.sets_without_signatures,
         }
     }
 }
