@@ -21,7 +21,7 @@ use crate::storage::Bucket;
 const PIECE: usize = 512 << 10;
 
 /// What is handed on as it was received. The client reads into blocks of at most 408 KiB, each of which
-/// stays in memory as long as any of its bytes: of shorter ones a piece is made, so that not much more is held
+/// stays in memory as long as any of its bytes: of shorter ones a piece is made, so that little more is held
 /// than what is counted.
 const FULL: usize = 384 << 10;
 
