@@ -103,7 +103,7 @@ fn pipeline(folder: &Folder, endpoint: &str, rounds: u64) {
 }
 
 /// What faults cost: the same proxy with and without them. No two rounds meet the same ones, so here
-/// all rounds count.
+/// all rounds count, and there are more.
 fn faults(folder: &Folder, endpoint: &str, rounds: u64) {
     let address = endpoint.trim_start_matches("http://").parse().unwrap();
     let whole = FaultyProxy::start(address, |_| None);
@@ -126,7 +126,7 @@ fn faults(folder: &Folder, endpoint: &str, rounds: u64) {
                 (format!("{title}, no faults"), Box::new(|| run(way, &whole))),
                 (format!("{title}, faults"), Box::new(|| run(way, &broken))),
             ],
-            rounds,
+            3 * rounds,
             mean,
         );
         println!();
