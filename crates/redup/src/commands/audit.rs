@@ -38,8 +38,12 @@ pub(super) fn run(session: &Session) -> Result<Code, Failure> {
 
 fn tell(ui: &Ui, report: &AuditReport) {
     if report.sets > 0 {
+        let word = match report.wrong_manifests {
+            0 => "complete",
+            _ => "incomplete",
+        };
         ui.notice(format!(
-            "Audit complete: {} volume(s) of {} set(s) are what was stored, {} are not.",
+            "Audit {word}: {} volume(s) of {} set(s) are what was stored, {} are not.",
             report.confirmed, report.sets, report.wrong
         ));
     }

@@ -42,6 +42,7 @@ fn a_damaged_manifest_between_two_good_ones_is_told_and_the_sets_behind_it_are_a
         .says("error: cannot process duplicity-inc.20231114T221320Z.to.20231115T221320Z.manifest.gpg\ncaused by: ")
         .says("\nhint: restore an older time with --time, or bring that manifest back from a copy\n")
         .says("volume 1 of the set inc 20231115T221320Z to ")
+        .says("Audit incomplete: ")
         .says("of 2 set(s) are what was stored, 1 are not.")
         .says("1 manifest(s) are wrong");
 
