@@ -19,10 +19,11 @@ use aws_sdk_s3::config::{
 use aws_sdk_s3::error::BoxError;
 use redup_storage::{Buffers, ErrorKind, ObjectKind, Op, Result, S3Location};
 
-use crate::checksum::Checksums;
+use crate::checksum::may_be_about_checksums;
 use crate::endpoint::Endpoint;
 use crate::error::{Failure, Place};
 use crate::gauge::{Gauge, LONGEST_WAIT};
+use crate::habit::Habit;
 use crate::options::{Notice, S3Options};
 use crate::profile;
 use crate::renewal::Renewal;
@@ -163,10 +164,19 @@ pub(crate) fn bucket(
         part_size: options.settled_part_size(),
         gauge,
         buffers: Buffers::new(BUFFERS),
-        checksums: Checksums::new(checksums, !endpoint.on_amazon),
+        checksums: Habit::new(
+            checksums,
+            (!endpoint.on_amazon).then_some(may_be_about_checksums),
+        ),
+        // A bucket's policy may ask for signatures.
+        unsigned_bodies: Habit::new(endpoint.is_encrypted(), Some(is_denied)),
         told_part_size: AtomicBool::new(false),
         no_whole_checksums: AtomicBool::new(false),
     }
+}
+
+fn is_denied(failure: &Failure) -> bool {
+    failure.kind() == ErrorKind::PermissionDenied
 }
 
 /// The SDK's client with our settings.

@@ -59,6 +59,14 @@ impl Endpoint {
                 .is_some_and(|url| url.contains(".dualstack."))
     }
 
+    /// Whether requests go over TLS.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        match &self.url {
+            Some(url) => !url.starts_with("http://"),
+            None => !self.plain_http,
+        }
+    }
+
     /// The same for a bucket that turned out to be in another region: Amazon's regional hosts
     /// serve their own region only, so a URL that names one gives way to the SDK's choice.
     pub(crate) fn in_another_region(&self, options: &S3Options, configured: &Configured) -> Self {

@@ -206,7 +206,7 @@ mod tests {
         let gauge = Gauge::new(None);
         gauge.answered(Duration::from_micros(100));
         let took = Duration::from_millis(1);
-        for requests in 1..6 {
+        for requests in 1..100 {
             let Lane { pace, .. } = &mut gauge.state().down;
             pace.moved(1 << 20, took, 2, took * requests);
         }

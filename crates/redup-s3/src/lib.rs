@@ -14,7 +14,8 @@
 //! | `backslash` | servers that take a backslash for a slash |
 //! | `renewal` | credentials that end in mid-run |
 //! | `class` | the storage class of each object |
-//! | `checksum` | checksums on uploads, and servers that refuse them |
+//! | `checksum` | checksums on uploads |
+//! | `habit` | what uploads do until a server refuses it |
 //! | `pace`, `gauge` | how many requests at once, from what they take |
 //! | `stall` | uploads that stand still, however slow the line is |
 //! | `storage`, `list`, `read`, `upload` | the requests |
@@ -33,6 +34,7 @@ mod endpoint;
 mod error;
 mod facts;
 mod gauge;
+mod habit;
 mod hint;
 mod http;
 mod list;

@@ -275,6 +275,11 @@ pub enum Notice {
         /// What it answered.
         answer: String,
     },
+    /// The server refuses bodies that are not part of the signature; they are from here on.
+    BodiesSigned {
+        /// What it answered.
+        answer: String,
+    },
     /// Objects go to Infrequent Access, since nothing else was asked for.
     InfrequentAccess,
 }
@@ -289,6 +294,7 @@ impl Notice {
             | Self::BackslashesFolded { .. } => false,
             Self::ChecksumsRefused { .. }
             | Self::WholeChecksumsRefused { .. }
+            | Self::BodiesSigned { .. }
             | Self::InfrequentAccess => true,
         }
     }
@@ -334,6 +340,10 @@ impl fmt::Display for Notice {
                 f,
                 "the server refuses checksums of whole objects ({answer}): going on with those of \
                  their parts"
+            ),
+            Self::BodiesSigned { answer } => write!(
+                f,
+                "the server refuses uploads whose bodies are not signed ({answer}): signing them"
             ),
             Self::InfrequentAccess => write!(
                 f,

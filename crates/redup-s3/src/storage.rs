@@ -18,11 +18,12 @@ use redup_storage::{
 };
 use sha1::{Digest as _, Sha1};
 
-use crate::checksum::{Checksums, crc32};
+use crate::checksum::crc32;
 use crate::connect::timeouts;
 use crate::error::{Failure, Place};
 use crate::facts::{self, SHA1_METADATA};
 use crate::gauge::{Gauge, Way};
+use crate::habit::Habit;
 use crate::options::{Encryption, Notice, S3Options};
 use crate::stall;
 use crate::upload::S3Upload;
@@ -45,6 +46,14 @@ pub struct S3Storage {
     bucket: Arc<Bucket>,
 }
 
+/// What lets the server find out that a body is not what was meant.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Protection {
+    pub(crate) checksums: bool,
+    /// The signature is of the head alone.
+    pub(crate) unsigned: bool,
+}
+
 /// The bucket and everything needed to talk to it.
 #[derive(Debug)]
 pub(crate) struct Bucket {
@@ -55,7 +64,10 @@ pub(crate) struct Bucket {
     pub(crate) gauge: Gauge,
     /// What ranges are read into.
     pub(crate) buffers: Buffers,
-    pub(crate) checksums: Checksums,
+    pub(crate) checksums: Habit,
+    /// Bodies whose SHA-256 the signature leaves out. TLS keeps them from being changed on the way, and the
+    /// checksum, which is signed, tells what was meant (decision 0012).
+    pub(crate) unsigned_bodies: Habit,
     /// What became of the size of parts has been said.
     pub(crate) told_part_size: AtomicBool,
     /// The server has refused to keep checksums of whole objects.
@@ -229,10 +241,21 @@ impl Bucket {
         }
     }
 
-    /// Notes that the server took data, with checksums or without.
-    pub(crate) fn took_data(&self, checksums: bool) {
-        if let Some(answer) = self.checksums.succeeded(checksums) {
+    /// How the next body is to be sent.
+    pub(crate) fn protection(&self, checksums: bool) -> Protection {
+        Protection {
+            checksums,
+            unsigned: checksums && self.unsigned_bodies.enabled(),
+        }
+    }
+
+    /// Notes that the server took data that was sent like this.
+    pub(crate) fn took_data(&self, how: Protection) {
+        if let Some(answer) = self.checksums.succeeded(how.checksums) {
             self.options.notify(&Notice::ChecksumsRefused { answer });
+        }
+        if let Some(answer) = self.unsigned_bodies.succeeded(how.unsigned) {
+            self.options.notify(&Notice::BodiesSigned { answer });
         }
     }
 
@@ -256,7 +279,7 @@ impl Bucket {
         let (encryption, kms_key) = self.encryption();
         let sha1 = facts::hex(&Sha1::digest(&data));
         loop {
-            let checksums = self.checksums.enabled();
+            let how = self.protection(self.checksums.enabled());
             let mut request = self
                 .client
                 .put_object()
@@ -269,20 +292,26 @@ impl Bucket {
                 .set_ssekms_key_id(kms_key.clone())
                 .set_grant_full_control(self.options.grant_full_control.clone())
                 .body(ByteStream::from(data.clone()));
-            if checksums {
+            if how.checksums {
                 request = request
                     .checksum_algorithm(ChecksumAlgorithm::Crc32)
                     .checksum_crc32(crc32(&data));
             }
-            let settings = self.body_request(len, checksums);
-            let failure = match request.customize().config_override(settings).send().await {
+            let settings = self.body_request(len, how.checksums);
+            let mut request = request.customize().config_override(settings);
+            if how.unsigned {
+                request = request.disable_payload_signing();
+            }
+            let failure = match request.send().await {
                 Ok(_) => {
-                    self.took_data(checksums);
+                    self.took_data(how);
                     return Ok(());
                 }
                 Err(error) => Failure::of(&error),
             };
-            if !self.checksums.failed(checksums, &failure) {
+            let again = self.unsigned_bodies.failed(how.unsigned, &failure)
+                || self.checksums.failed(how.checksums, &failure);
+            if !again {
                 return Err(failure.into_error(op, name, &self.place));
             }
         }

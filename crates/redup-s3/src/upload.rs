@@ -18,7 +18,7 @@ use crate::checksum::{self, may_be_about_checksums};
 use crate::error::Failure;
 use crate::gauge::Way;
 use crate::options::MAX_PARTS;
-use crate::storage::Bucket;
+use crate::storage::{Bucket, Protection};
 
 #[derive(Debug)]
 pub(crate) struct S3Upload {
@@ -211,9 +211,10 @@ impl S3Upload {
         session: &Session,
         number: u32,
         data: &Bytes,
+        how: Protection,
     ) -> std::result::Result<SentPart, Failure> {
         let len = data.len() as u64;
-        let crc32 = session.checksums.then(|| (crc32fast::hash(data), len));
+        let crc32 = how.checksums.then(|| (crc32fast::hash(data), len));
         let mut request = self
             .bucket
             .client
@@ -228,9 +229,13 @@ impl S3Upload {
                 .checksum_algorithm(ChecksumAlgorithm::Crc32)
                 .checksum_crc32(checksum::encode(crc32));
         }
-        let settings = self.bucket.body_request(len, session.checksums);
+        let settings = self.bucket.body_request(len, how.checksums);
+        let mut request = request.customize().config_override(settings);
+        if how.unsigned {
+            request = request.disable_payload_signing();
+        }
         let running = self.bucket.gauge.begin(Way::Up);
-        let answer = request.customize().config_override(settings).send().await;
+        let answer = request.send().await;
         let answer = answer.map_err(|error| Failure::of(&error))?;
         running.moved(len);
         Ok(SentPart {
@@ -348,9 +353,10 @@ impl Upload for S3Upload {
         }
         loop {
             let session = self.session().await?;
-            match self.send_part(&session, number, &data).await {
+            let how = self.bucket.protection(session.checksums);
+            match self.send_part(&session, number, &data, how).await {
                 Ok(part) => {
-                    self.bucket.took_data(session.checksums);
+                    self.bucket.took_data(how);
                     let mut state = self.state();
                     // Another part has begun anew while this one was on its way: it went to what was given up.
                     if !state.is_current(&session) {
@@ -363,7 +369,8 @@ impl Upload for S3Upload {
                     state.sent.insert(number, part);
                     return Ok(());
                 }
-                Err(failure) if self.bucket.checksums.failed(session.checksums, &failure) => {
+                Err(failure) if self.bucket.unsigned_bodies.failed(how.unsigned, &failure) => {}
+                Err(failure) if self.bucket.checksums.failed(how.checksums, &failure) => {
                     if !self.restart(&session).await {
                         return Err(self.failed(Op::PutPart, failure));
                     }

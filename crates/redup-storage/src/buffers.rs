@@ -10,13 +10,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 /// The longest block that is used again by the allocator from [`keep_freed_memory`] on.
-const KEPT: usize = 4 << 20;
+const KEPT: usize = 8 << 20;
 
 /// Makes the process use freed memory again. To be called once, before the work; it costs nothing.
 ///
 /// Libraries have large buffers of their own, which come and go as fast as ours. The GNU allocator gives
 /// each back to the system at first, and learns from one that is freed that blocks up to its length are
-/// worth keeping: up to 4 MiB from here on, and for each thread twice that at the end of its heap. Other
+/// worth keeping: up to 8 MiB from here on, and for each thread twice that at the end of its heap. Other
 /// allocators learn nothing from this.
 pub fn keep_freed_memory() {
     // No page of it is touched.

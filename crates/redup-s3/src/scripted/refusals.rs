@@ -5,9 +5,11 @@ use std::sync::Arc;
 use redup_storage::{ErrorKind, ObjectKind, Storage};
 use tokio::sync::Notify;
 
-use super::uploads::{PART, created_with, data, on_another_server, two_parts, willing};
+use super::uploads::{
+    PART, created_with, data, on_another_server, small_parts, two_parts, willing,
+};
 use crate::testing::{Answer, Script, Seen, noting, options};
-use crate::{Encryption, S3Options, checksum};
+use crate::{Encryption, Notice, S3Options, checksum};
 
 fn has_checksum(seen: &Seen) -> bool {
     let named = |(name, _): &(String, String)| name.contains("checksum");
@@ -241,4 +243,54 @@ async fn amazon_is_never_asked_without_checksums() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Credentials);
     assert_eq!(script.verbs(), ["HEAD", "PUT"]);
+}
+
+fn is_unsigned(seen: &Seen) -> bool {
+    seen.header("x-amz-content-sha256") == Some("UNSIGNED-PAYLOAD")
+}
+
+/// What a bucket's policy may ask for.
+#[tokio::test]
+async fn bodies_are_signed_where_the_bucket_wants_them_to_be_and_the_user_told_once() {
+    let script = Script::new(|seen| match is_unsigned(seen) {
+        true => Answer::error(403, "AccessDenied", "by a policy"),
+        false => willing(seen),
+    });
+    let (noted, notices) = noting(small_parts(options("bkt")));
+    let store = script.connect(noted).await.unwrap();
+    let upload = two_parts(&store).await.unwrap();
+    upload.complete(2, PART as u64 + 9).await.unwrap();
+    store.put("m", data(9), ObjectKind::Manifest).await.unwrap();
+    let unsigned = script
+        .seen()
+        .iter()
+        .filter(|seen| is_unsigned(seen))
+        .count();
+    assert_eq!(unsigned, 1);
+    assert!(!script.verbs().contains(&"DELETE uploadId".to_owned()));
+    let notices = notices.lock().unwrap();
+    let told: Vec<_> = notices
+        .iter()
+        .filter(|notice| matches!(notice, Notice::BodiesSigned { .. }))
+        .map(ToString::to_string)
+        .collect();
+    let [told] = &told[..] else {
+        panic!("{notices:?}")
+    };
+    assert!(told.contains("AccessDenied"), "{told}");
+}
+
+#[tokio::test]
+async fn who_may_not_write_is_told_so_after_one_more_try() {
+    let script = Script::new(|seen| match seen.method.as_str() {
+        "PUT" => Answer::error(403, "AccessDenied", "no"),
+        _ => willing(seen),
+    });
+    let (noted, notices) = noting(options("bkt"));
+    let store = script.connect(noted).await.unwrap();
+    let put = store.put("m", data(9), ObjectKind::Manifest).await;
+    assert_eq!(put.unwrap_err().kind(), ErrorKind::PermissionDenied);
+    assert_eq!(script.verbs(), ["HEAD", "PUT", "PUT"]);
+    let signing = |notice: &Notice| matches!(notice, Notice::BodiesSigned { .. });
+    assert!(!notices.lock().unwrap().iter().any(signing));
 }

@@ -101,6 +101,49 @@ async fn checksums_are_named_on_create_on_each_part_and_on_complete() {
     assert_eq!((first.body.len(), second.body.len()), (PART, 9));
 }
 
+/// What the signatures of an object in one piece and of two parts say of their bodies.
+async fn signed_of_bodies(options: S3Options) -> Vec<String> {
+    let script = Script::new(willing);
+    let store = script.connect(small_parts(options)).await.unwrap();
+    store.put("m", data(9), ObjectKind::Manifest).await.unwrap();
+    two_parts(&store).await.unwrap();
+    let bodies = script
+        .seen()
+        .into_iter()
+        .filter(|seen| seen.method == "PUT");
+    bodies
+        .map(|seen| {
+            assert!(seen.header("authorization").is_some_and(|signed| {
+                signed.contains("x-amz-content-sha256")
+                    && signed.contains("x-amz-checksum-crc32")
+                        == seen.header("x-amz-checksum-crc32").is_some()
+            }));
+            let said = seen.header("x-amz-content-sha256").unwrap();
+            let sha256 = crate::facts::hex(&sha2::Sha256::digest(&seen.body));
+            if said == sha256 { "sha256" } else { said }.to_owned()
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn bodies_are_signed_unless_tls_and_a_signed_checksum_protect_them() {
+    let unsigned = ["UNSIGNED-PAYLOAD"; 3];
+    assert_eq!(signed_of_bodies(options("bkt")).await, unsigned);
+    let at = |url: &str| S3Options {
+        endpoint_url: Some(url.into()),
+        ..options("bkt")
+    };
+    let elsewhere = at("https://s3.example");
+    assert_eq!(signed_of_bodies(elsewhere).await, unsigned);
+    let plain = at("http://s3.example");
+    assert_eq!(signed_of_bodies(plain).await, ["sha256"; 3]);
+    let unencrypted = S3Options {
+        unencrypted: true,
+        ..options("bkt")
+    };
+    assert_eq!(signed_of_bodies(unencrypted).await, ["sha256"; 3]);
+}
+
 #[tokio::test]
 async fn an_object_of_one_part_is_a_single_request_of_its_true_size() {
     let script = Script::new(willing);
