@@ -170,7 +170,8 @@ impl ClassifyRetry for Gauge {
             Some(wait) => {
                 RetryAction::retryable_error_with_explicit_delay(ErrorKind::ThrottlingError, wait)
             }
-            None => RetryAction::NoActionIndicated,
+            // The SDK repeats what is answered with 503, and of 429 what has a code that it knows.
+            None => RetryAction::throttling_error(),
         }
     }
 

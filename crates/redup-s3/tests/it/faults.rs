@@ -66,6 +66,44 @@ fn no_schedule_of_faults_loses_or_corrupts_anything() {
     );
 }
 
+/// Whatever number of requests it was, also one that was asked for.
+#[test]
+fn a_server_that_asks_to_be_spared_gets_half_as_many_requests_and_loses_nothing() {
+    let server = SeaweedServer::start();
+    server.create_bucket("backups");
+    for (status, code) in [(503, "SlowDown"), (429, "TooManyRequests")] {
+        let mut left = 1;
+        let proxy = FaultyProxy::start(server.address(), move |request| {
+            let part = request.method == "PUT" && request.target.contains("partNumber=2");
+            (part && std::mem::take(&mut left) > 0).then_some(Fault::Refused(status, code))
+        });
+        let target = format!("s3://backups/{code}");
+        let sparing = S3Options {
+            endpoint_url: Some(proxy.endpoint_url()),
+            connections: Some(8),
+            attempts: 3,
+            ..options(&server, &target)
+        };
+        let volume = noise(1, 3 * PART);
+        runtime().block_on(async {
+            let store = S3Storage::connect(sparing).await.unwrap();
+            let at_once = || (store.tuning().uploads, store.tuning().downloads);
+            assert_eq!(at_once(), (8, 8));
+            let upload = store.begin_upload("volume", ObjectKind::Volume).await;
+            let upload = upload.unwrap();
+            for (number, part) in (0..).zip(volume.chunks(PART)) {
+                let part = Bytes::copy_from_slice(part);
+                upload.put_part(number, part).await.unwrap();
+                assert_eq!(at_once().0, if number == 0 { 8 } else { 4 });
+            }
+            upload.complete(3, volume.len() as u64).await.unwrap();
+            assert_eq!(at_once(), (4, 4));
+            assert!(store.get("volume", 0..volume.len() as u64).await.unwrap() == volume);
+        });
+        assert_eq!(proxy.log().len(), 1);
+    }
+}
+
 /// What a backup does to a store, under one schedule; then a look at the server without it.
 async fn run_schedule(server: &SeaweedServer, seed: u64) -> Vec<(Request, Fault)> {
     let mut chance = Chance::new(seed, MOST_FAULTS, ONE_IN);

@@ -38,7 +38,7 @@ fn main() {
 fn compare(words: &[&str]) {
     let number =
         |at: usize, default: u64| words.get(at).map_or(default, |word| word.parse().unwrap());
-    let (mebibytes, rounds) = (number(0, 1024), number(1, 3));
+    let (mebibytes, rounds) = (number(0, 1024), number(1, 5));
     let folder = Folder::make(mebibytes);
     println!("{mebibytes} MiB, best of {rounds} rounds");
     for round_trip in [0, 20] {

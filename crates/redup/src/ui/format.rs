@@ -1,5 +1,7 @@
 //! Times, sizes and durations as duplicity prints them.
 
+use std::time::Duration;
+
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
 
@@ -98,6 +100,19 @@ pub(crate) fn in_unit_of(bytes: u64, of: u64) -> (String, String, &'static str) 
     };
     let text = |bytes| format!("{:.decimals$}", value(bytes));
     (text(bytes), text(of), UNITS[steps])
+}
+
+/// `2 hours ago`: the largest unit that it was at least one of.
+pub(crate) fn ago(age: Duration) -> String {
+    let seconds = age.as_secs();
+    let (number, unit) = match seconds {
+        ..60 => return "less than a minute ago".to_owned(),
+        ..3600 => (seconds / 60, "minute"),
+        ..86_400 => (seconds / 3600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {unit}{plural} ago")
 }
 
 /// `1 hour 3 minutes 4.21 seconds`; zero parts are left out.
@@ -229,6 +244,20 @@ mod tests {
             ("0.03".into(), "3.40".into(), "GB")
         );
         assert_eq!(both(2048, 10 << 10), ("2.0".into(), "10.0".into(), "KB"));
+    }
+
+    #[test]
+    fn ages_have_one_unit() {
+        for (seconds, expected) in [
+            (59, "less than a minute ago"),
+            (60, "1 minute ago"),
+            (3599, "59 minutes ago"),
+            (7300, "2 hours ago"),
+            (86_400, "1 day ago"),
+            (10_000_000, "115 days ago"),
+        ] {
+            assert_eq!(ago(Duration::from_secs(seconds)), expected);
+        }
     }
 
     #[test]

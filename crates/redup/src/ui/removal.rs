@@ -7,7 +7,7 @@ use redup_format::retention::Removal;
 use redup_format::time::Timestamp;
 use redup_storage::Unfinished;
 
-use super::format::pretty_time;
+use super::format::{ago, pretty_time};
 use super::{Level, Message, escape};
 
 /// What a removal by age or number will do, or would.
@@ -78,7 +78,8 @@ pub(crate) fn cleanup(
     let files = names.iter().map(|name| escape(name.as_bytes()));
     let uploads = unfinished.iter().map(|upload| {
         let name = upload.name.as_deref().unwrap_or(&upload.id);
-        format!("unfinished upload of {}", escape(name.as_bytes()))
+        let name = escape(name.as_bytes());
+        format!("unfinished upload of {name}, begun {}", ago(upload.age))
     });
     let lines: Vec<_> = files.chain(uploads).collect();
     if lines.is_empty() {
@@ -216,7 +217,7 @@ mod tests {
     fn a_cleanup_names_files_uploads_and_the_set_that_could_go_on() {
         let upload = Unfinished {
             name: Some("duplicity-full.20240106T000000Z.vol2.difftar.gz".into()),
-            age: std::time::Duration::ZERO,
+            age: std::time::Duration::from_secs(7300),
             id: "x".into(),
         };
         let span = Span::Full(time("20240106T000000Z"));
@@ -227,7 +228,7 @@ mod tests {
                 NOTICE 1
                 . Found the following file(s) to delete:
                 . duplicity-full.20240106T000000Z.vol1.difftar.gz
-                . unfinished upload of duplicity-full.20240106T000000Z.vol2.difftar.gz
+                . unfinished upload of duplicity-full.20240106T000000Z.vol2.difftar.gz, begun 2 hours ago
                 . Run duplicity again with the --force option to actually delete.
 
                 NOTICE 1
