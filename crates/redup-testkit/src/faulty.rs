@@ -5,6 +5,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -191,9 +192,10 @@ impl Random {
 /// Decides about each request, in the order in which they arrive.
 type Schedule = Box<dyn FnMut(&Request) -> Option<Fault> + Send>;
 
-/// The proxy. It lives as long as the process; connections end with their clients.
+/// The proxy. It listens until it is dropped; connections end with their clients.
 pub struct FaultyProxy {
     address: SocketAddr,
+    closed: Arc<AtomicBool>,
     log: Arc<Mutex<Vec<(Request, Fault)>>>,
 }
 
@@ -221,14 +223,23 @@ impl FaultyProxy {
             schedule: Mutex::new(Box::new(schedule)),
             log: Arc::clone(&log),
         });
+        let closed = Arc::new(AtomicBool::new(false));
+        let ends = Arc::clone(&closed);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
+                if ends.load(Ordering::Relaxed) {
+                    return;
+                }
                 let shared = Arc::clone(&shared);
                 // A connection that breaks is what this is about.
                 thread::spawn(move || drop(shared.serve(client)));
             }
         });
-        Self { address, log }
+        Self {
+            address,
+            closed,
+            log,
+        }
     }
 
     /// Where it listens.
@@ -241,6 +252,14 @@ impl FaultyProxy {
     #[must_use]
     pub fn log(&self) -> Vec<(Request, Fault)> {
         lock(&self.log).clone()
+    }
+}
+
+impl Drop for FaultyProxy {
+    fn drop(&mut self) {
+        self.closed.store(true, Ordering::Relaxed);
+        // Who waits for a client looks up when one comes.
+        TcpStream::connect(self.address).ok();
     }
 }
 
