@@ -62,7 +62,7 @@ impl Endpoint {
     /// Whether requests go over TLS.
     pub(crate) fn is_encrypted(&self) -> bool {
         match &self.url {
-            Some(url) => !url.starts_with("http://"),
+            Some(url) => is_encrypted(url),
             None => !self.plain_http,
         }
     }
@@ -75,7 +75,7 @@ impl Endpoint {
                 url: None,
                 dual_stack: options.dual_stack.or(configured.dual_stack).unwrap_or(true),
                 path_style: options.addressing == Some(Addressing::Path),
-                plain_http: url.starts_with("http://"),
+                plain_http: !is_encrypted(url),
                 on_amazon: true,
             },
             _ => self.clone(),
@@ -89,6 +89,11 @@ fn with_scheme(url: &str, unencrypted: bool) -> String {
         false if unencrypted => format!("http://{url}"),
         false => format!("https://{url}"),
     }
+}
+
+fn is_encrypted(url: &str) -> bool {
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"))
 }
 
 /// Whether a URL's host is one of Amazon's.
@@ -201,6 +206,26 @@ mod tests {
             (Some("http://a:9000".into()), false)
         );
         assert_eq!(settle(None, None), (None, true));
+    }
+
+    #[test]
+    fn what_goes_over_tls_is_told_from_what_does_not() {
+        let encrypted = |url: Option<&str>, unencrypted| {
+            let options = S3Options {
+                unencrypted,
+                endpoint_url: url.map(Into::into),
+                ..options("b")
+            };
+            Endpoint::settle(&options, None, &Configured::default()).is_encrypted()
+        };
+        for url in [None, Some("https://a"), Some("HTTPS://a"), Some("a:9000")] {
+            assert!(encrypted(url, false), "{url:?}");
+        }
+        for url in [Some("http://a"), Some("HTTP://a")] {
+            assert!(!encrypted(url, false), "{url:?}");
+        }
+        assert!(!encrypted(None, true) && !encrypted(Some("a:9000"), true));
+        assert!(encrypted(Some("https://a"), true));
     }
 
     #[test]
