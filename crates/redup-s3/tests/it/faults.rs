@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -21,6 +22,9 @@ use crate::surroundings::{options, runtime};
 const SCHEDULES: u64 = 200;
 const AT_ONCE: usize = 24;
 
+/// How many schedules one server sees: it keeps more than a megabyte of each.
+const A_SERVER: u64 = 1000;
+
 /// Of so many requests one goes wrong, as long as the schedule has faults left.
 const ONE_IN: u64 = 4;
 const MOST_FAULTS: u64 = 6;
@@ -33,30 +37,11 @@ fn no_schedule_of_faults_loses_or_corrupts_anything() {
     let number = |name: &str, default| env::var(name).map_or(default, |text| text.parse().unwrap());
     let first: u64 = number("REDUP_FAULT_SEED", 0);
     let last = first + number("REDUP_FAULT_SCHEDULES", SCHEDULES);
-    let server = SeaweedServer::start();
-    server.create_bucket("backups");
     let started = Instant::now();
-    let next = AtomicU64::new(first);
     let faults: Mutex<BTreeMap<String, u32>> = Mutex::default();
-    let work = || {
-        let runtime = runtime();
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= last {
-                return;
-            }
-            let log = runtime.block_on(run_schedule(&server, seed));
-            let mut faults = faults.lock().unwrap();
-            for (_, fault) in log {
-                *faults.entry(format!("{fault:?}")).or_default() += 1;
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(work);
-        }
-    });
+    for first in (first..last).step_by(A_SERVER as usize) {
+        run_schedules(first..last.min(first + A_SERVER), &faults);
+    }
     let faults = faults.into_inner().unwrap();
     println!("{:.1?} for faults {faults:#?}", started.elapsed());
     let kinds = 11;
@@ -102,6 +87,32 @@ fn a_server_that_asks_to_be_spared_gets_half_as_many_requests_and_loses_nothing(
         });
         assert_eq!(proxy.log().len(), 1);
     }
+}
+
+/// All of `seeds` against one server, many at a time; counts the faults of each kind.
+fn run_schedules(seeds: Range<u64>, faults: &Mutex<BTreeMap<String, u32>>) {
+    let server = SeaweedServer::start();
+    server.create_bucket("backups");
+    let next = AtomicU64::new(seeds.start);
+    let work = || {
+        let runtime = runtime();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return;
+            }
+            let log = runtime.block_on(run_schedule(&server, seed));
+            let mut faults = faults.lock().unwrap();
+            for (_, fault) in log {
+                *faults.entry(format!("{fault:?}")).or_default() += 1;
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(work);
+        }
+    });
 }
 
 /// What a backup does to a store, under one schedule; then a look at the server without it.
