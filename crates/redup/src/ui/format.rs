@@ -106,9 +106,9 @@ pub(crate) fn in_unit_of(bytes: u64, of: u64) -> (String, String, &'static str) 
 pub(crate) fn ago(age: Duration) -> String {
     let seconds = age.as_secs();
     let (number, unit) = match seconds {
-        ..60 => return "less than a minute ago".to_owned(),
-        ..3600 => (seconds / 60, "minute"),
-        ..86_400 => (seconds / 3600, "hour"),
+        0..60 => return "less than a minute ago".to_owned(),
+        60..3600 => (seconds / 60, "minute"),
+        3600..86_400 => (seconds / 3600, "hour"),
         _ => (seconds / 86_400, "day"),
     };
     let plural = if number == 1 { "" } else { "s" };
