@@ -168,13 +168,19 @@ pub(crate) fn bucket(
             checksums,
             (!endpoint.on_amazon).then_some(may_be_about_checksums),
         ),
-        // A bucket's policy may ask for signatures.
-        unsigned_bodies: Habit::new(endpoint.is_encrypted(), Some(is_denied)),
+        unsigned_bodies: Habit::new(
+            endpoint.is_encrypted(),
+            Some(match endpoint.on_amazon {
+                true => is_denied,
+                false => |failure| is_denied(failure) || may_be_about_checksums(failure),
+            }),
+        ),
         told_part_size: AtomicBool::new(false),
         no_whole_checksums: AtomicBool::new(false),
     }
 }
 
+/// What a bucket's policy does with bodies that are not signed, among others.
 fn is_denied(failure: &Failure) -> bool {
     failure.kind() == ErrorKind::PermissionDenied
 }

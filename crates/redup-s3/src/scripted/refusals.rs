@@ -249,14 +249,29 @@ fn is_unsigned(seen: &Seen) -> bool {
     seen.header("x-amz-content-sha256") == Some("UNSIGNED-PAYLOAD")
 }
 
-/// What a bucket's policy may ask for.
+/// A bucket's policy may ask for it, and a server know nothing else.
 #[tokio::test]
-async fn bodies_are_signed_where_the_bucket_wants_them_to_be_and_the_user_told_once() {
-    let script = Script::new(|seen| match is_unsigned(seen) {
-        true => Answer::error(403, "AccessDenied", "by a policy"),
+async fn bodies_are_signed_where_unsigned_ones_are_refused_and_the_user_told_once() {
+    let elsewhere = S3Options {
+        endpoint_url: Some("https://s3.example".into()),
+        ..options("bkt")
+    };
+    for (options, status, code) in [
+        (options("bkt"), 403, "AccessDenied"),
+        (elsewhere.clone(), 403, "AccessDenied"),
+        (elsewhere.clone(), 400, "XAmzContentSHA256Mismatch"),
+        (elsewhere, 501, "NotImplemented"),
+    ] {
+        check_that_bodies_are_signed(options, status, code).await;
+    }
+}
+
+async fn check_that_bodies_are_signed(options: S3Options, status: u16, code: &'static str) {
+    let script = Script::new(move |seen| match is_unsigned(seen) {
+        true => Answer::error(status, code, "not like this"),
         false => willing(seen),
     });
-    let (noted, notices) = noting(small_parts(options("bkt")));
+    let (noted, notices) = noting(small_parts(options));
     let store = script.connect(noted).await.unwrap();
     let upload = two_parts(&store).await.unwrap();
     upload.complete(2, PART as u64 + 9).await.unwrap();
@@ -267,6 +282,8 @@ async fn bodies_are_signed_where_the_bucket_wants_them_to_be_and_the_user_told_o
         .filter(|seen| is_unsigned(seen))
         .count();
     assert_eq!(unsigned, 1);
+    let without = |seen: &Seen| seen.method == "PUT" && !has_checksum(seen);
+    assert!(!script.seen().iter().any(without), "{code}");
     assert!(!script.verbs().contains(&"DELETE uploadId".to_owned()));
     let notices = notices.lock().unwrap();
     let told: Vec<_> = notices
@@ -277,7 +294,34 @@ async fn bodies_are_signed_where_the_bucket_wants_them_to_be_and_the_user_told_o
     let [told] = &told[..] else {
         panic!("{notices:?}")
     };
-    assert!(told.contains("AccessDenied"), "{told}");
+    assert!(told.contains(code), "{told}");
+}
+
+#[tokio::test]
+async fn over_tls_a_server_that_refuses_checksums_is_found_out_as_well() {
+    let script = Script::new(|seen| match seen.method.as_str() {
+        "PUT" if has_checksum(seen) => Answer::error(400, "InvalidRequest", "no checksums"),
+        _ => willing(seen),
+    });
+    let (noted, notices) = noting(small_parts(S3Options {
+        endpoint_url: Some("https://s3.example".into()),
+        ..options("bkt")
+    }));
+    let store = script.connect(noted).await.unwrap();
+    let upload = two_parts(&store).await.unwrap();
+    upload.complete(2, PART as u64 + 9).await.unwrap();
+    store.put("m", data(9), ObjectKind::Manifest).await.unwrap();
+    let refused = script.seen().into_iter();
+    let refused = refused.filter(|seen| seen.method == "PUT" && has_checksum(seen));
+    assert_eq!(
+        refused.map(|seen| is_unsigned(&seen)).collect::<Vec<_>>(),
+        [true, false]
+    );
+    let notices = notices.lock().unwrap();
+    assert!(
+        matches!(&notices[..], [Notice::ChecksumsRefused { .. }]),
+        "{notices:?}"
+    );
 }
 
 #[tokio::test]
