@@ -7,7 +7,7 @@ use crate::args::{Args, Opt};
 /// What the whole process keeps to unless told otherwise, or half of the machine where that is less.
 const LIMIT: u64 = 512 << 20;
 
-/// What it takes beside its transfers, buffers at rest included, as measured: half where the limit is low.
+/// What it takes beside its transfers, buffers at rest included, as measured: five eighths where the limit is low.
 const BESIDE: u64 = 104 << 20;
 
 /// More makes no upload faster: this is enough for eight parts of 8 MiB on their way and as many being
@@ -20,7 +20,7 @@ pub(crate) fn transfer_memory(args: &Args, part_size: u64) -> u64 {
     let limit = given
         .and_then(|limit| u64::try_from(limit).ok())
         .unwrap_or_else(|| LIMIT.min(memory_of_machine() / 2));
-    let share = limit - BESIDE.min(limit / 2);
+    let share = limit - BESIDE.min(limit / 8 * 5);
     match args.command.is_backup() {
         true => share.min(UPLOADS.max(least_memory(part_size))),
         false => share,
@@ -47,9 +47,9 @@ mod tests {
     #[test]
     fn what_is_left_of_the_limit_is_for_transfers() {
         assert_eq!(share("restore s3://b /d --memory-limit 512"), 408);
-        assert_eq!(share("restore s3://b /d --memory-limit 128"), 64);
+        assert_eq!(share("restore s3://b /d --memory-limit 128"), 48);
         assert_eq!(share("full /s s3://b --memory-limit 512"), 128);
-        assert_eq!(share("full /s s3://b --memory-limit 128"), 64);
+        assert_eq!(share("full /s s3://b --memory-limit 128"), 48);
         assert!((1..=408).contains(&share("restore s3://b /d")));
     }
 
