@@ -201,9 +201,9 @@ fn parts_too_long_for_the_memory_allowed_are_told() {
         env.backup(&redup(), "full", time).ok()
     };
     said("100", TIMES[0]).says(
-        "uploads in parts of 100 MB take 300 MB of memory, and --memory-limit leaves 64 MB for them",
+        "uploads in parts of 100 MB take 300 MB of memory, and --memory-limit leaves 48 MB for them",
     );
-    said("20", TIMES[1]).never_says("of memory");
+    said("15", TIMES[1]).never_says("of memory");
 }
 
 /// The length that a header like `bytes=0-99` asks for.
